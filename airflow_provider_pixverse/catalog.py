@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Which gateway serves which task and version, under which vendor name, with which limits.
+
+This is data: one :class:`Offering` a row, each with the page it was read from. A new model is a new
+row. :func:`check` holds a request against its row before anything is sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_provider_pixverse.exceptions import PixverseRequestError
+from airflow_provider_pixverse.requests import GenerationRequest, LipSync, Task, VideoRequest, shown
+
+ALL_RESOLUTIONS = ("360p", "540p", "720p", "1080p")
+FIVE_RATIOS = ("16:9", "4:3", "1:1", "3:4", "9:16")
+
+
+@dataclass(frozen=True, slots=True)
+class Offering:
+    """
+    One model of one gateway.
+
+    :param gateway: Name of the gateway.
+    :param task: What it makes.
+    :param version: PixVerse model version; empty where the gateway has one model for the task.
+    :param model: The vendor's model id or slug that is sent.
+    :param durations: Allowed lengths in seconds; empty where the input decides.
+    :param resolutions: Allowed short sides; empty where the input decides.
+    :param aspect_ratios: Allowed ratios; empty where the input picture decides.
+    :param options: Optional request fields that the model takes.
+    :param excluded: Pairs of resolution and duration that it refuses.
+    :param aliases: Other ids of the same model.
+    :param source: The vendor page the row was read from.
+    """
+
+    gateway: str
+    task: Task
+    version: str
+    model: str
+    durations: tuple[int, ...] = ()
+    resolutions: tuple[str, ...] = ()
+    aspect_ratios: tuple[str, ...] = ()
+    options: frozenset[str] = frozenset()
+    excluded: frozenset[tuple[str, int]] = frozenset()
+    aliases: tuple[str, ...] = ()
+    source: str = ""
+
+
+_AIML_V5 = frozenset({"negative_prompt", "style", "seed", "speech"})
+_AIML_V55 = frozenset({"negative_prompt", "style", "seed", "audio", "multi_clip", "thinking"})
+_AIML_1080P = frozenset({("1080p", 8)})
+
+OFFERINGS: tuple[Offering, ...] = (
+    Offering(
+        "aimlapi", Task.TEXT_TO_VIDEO, "v5", "pixverse/v5/text-to-video",
+        durations=(5, 8), resolutions=ALL_RESOLUTIONS, aspect_ratios=FIVE_RATIOS,
+        options=_AIML_V5, excluded=_AIML_1080P,
+        source="docs.aimlapi.com, video models, pixverse, v5/text-to-video",
+    ),
+    Offering(
+        "aimlapi", Task.IMAGE_TO_VIDEO, "v5", "pixverse/v5/image-to-video",
+        durations=(5, 8), resolutions=ALL_RESOLUTIONS,
+        options=_AIML_V5, excluded=_AIML_1080P,
+        source="docs.aimlapi.com, video models, pixverse, v5/image-to-video",
+    ),
+    Offering(
+        "aimlapi", Task.TRANSITION, "v5", "pixverse/v5/transition",
+        durations=(5, 8), resolutions=ALL_RESOLUTIONS,
+        options=_AIML_V5, excluded=_AIML_1080P,
+        source="docs.aimlapi.com, video models, pixverse, v5/transition",
+    ),
+    # The samples with real output send the dashed id; the dotted one stands only in the schema's enum.
+    Offering(
+        "aimlapi", Task.TEXT_TO_VIDEO, "v5.5", "pixverse/v5-5-text-to-video",
+        durations=(5, 8, 10), resolutions=ALL_RESOLUTIONS, aspect_ratios=FIVE_RATIOS,
+        options=_AIML_V55, excluded=_AIML_1080P, aliases=("pixverse/v5.5/text-to-video",),
+        source="docs.aimlapi.com, video models, pixverse, v5.5/text-to-video",
+    ),
+    Offering(
+        "aimlapi", Task.IMAGE_TO_VIDEO, "v5.5", "pixverse/v5-5-image-to-video",
+        durations=(5, 8, 10), resolutions=ALL_RESOLUTIONS,
+        options=_AIML_V55, excluded=_AIML_1080P, aliases=("pixverse/v5.5/image-to-video",),
+        source="docs.aimlapi.com, video models, pixverse, v5.5/image-to-video",
+    ),
+    Offering(
+        "aimlapi", Task.LIP_SYNC, "", "pixverse/lip-sync",
+        options=frozenset({"speech", "audio"}),
+        source="docs.aimlapi.com, video models, pixverse, lip-sync",
+    ),
+)  # fmt: skip
+
+_OPTIONAL = {
+    "negative_prompt": None,
+    "style": None,
+    "seed": None,
+    "speech": None,
+    "sound_effect": None,
+    "audio": False,
+    "multi_clip": False,
+    "thinking": "auto",
+}
+"""Optional fields and the value that asks for nothing, which every gateway can honour."""
+
+
+def find(gateway: str, request: GenerationRequest) -> Offering | None:
+    """
+    Return the row that serves a request, or ``None`` for a ``model`` the catalogue does not know.
+
+    :raises PixverseRequestError: where no row of the gateway serves the task or the version.
+    """
+    of_task = [row for row in OFFERINGS if row.task == request.task]
+    here = [row for row in of_task if row.gateway == gateway]
+    if request.model is not None:
+        return next((row for row in here if request.model in (row.model, *row.aliases)), None)
+    version = request.version if isinstance(request, VideoRequest) else ""
+    for row in here:
+        if row.version == version:
+            return row
+    if not here:
+        raise PixverseRequestError(
+            f"{request.task} is not offered by the gateway {gateway!r}; {_offered_by(of_task)}."
+        )
+    raise PixverseRequestError(
+        f"version={shown(version)}: for {request.task} the gateway {gateway!r} has "
+        f"{_listed([row.version for row in here])}; "
+        f"{_offered_by([row for row in of_task if row.version == version])}. "
+        f"A newer model can be named by the vendor's id in model."
+    )
+
+
+def check(gateway: str, request: GenerationRequest) -> Offering | None:
+    """
+    Hold a request against the limits of the model that would serve it.
+
+    :param gateway: Name of the gateway.
+    :param request: What the user asks for.
+    :return: The row that serves it, or ``None`` for a ``model`` the catalogue does not know, which
+        is sent unchecked.
+    :raises PixverseRequestError: naming every field that the model does not take as it is, its
+        value and what is allowed.
+    """
+    row = find(gateway, request)
+    if row is None:
+        return None
+    wrong = [*_wrong_frame(row, request), *_wrong_options(row, request)]
+    if wrong:
+        raise PixverseRequestError(
+            f"{row.model} at the gateway {gateway!r} cannot make this, nothing was sent: {'; '.join(wrong)}."
+        )
+    return row
+
+
+def model_of(gateway: str, request: GenerationRequest) -> str:
+    """Return the vendor's model id that serves a request which :func:`check` has passed."""
+    row = find(gateway, request)
+    return request.model or (row.model if row else "")
+
+
+def _wrong_frame(row: Offering, request: GenerationRequest) -> list[str]:
+    if not isinstance(request, VideoRequest):
+        return []
+    wrong = []
+    ratio = getattr(request, "aspect_ratio", None)
+    for field, value, allowed in (
+        ("duration", request.duration, row.durations),
+        ("resolution", request.resolution, row.resolutions),
+        ("aspect_ratio", ratio, row.aspect_ratios),
+    ):
+        if value is not None and allowed and value not in allowed:
+            wrong.append(f"{field}={value!r}: allowed are {_listed(allowed)}")
+    if (request.resolution, request.duration) in row.excluded:
+        lengths = [d for d in row.durations if (request.resolution, d) not in row.excluded]
+        sides = [r for r in row.resolutions if (r, request.duration) not in row.excluded]
+        wrong.append(
+            f"duration={request.duration} does not go with resolution={request.resolution!r}: "
+            f"allowed are {_listed(lengths)} s at {request.resolution}, "
+            f"or {_listed(sides)} at {request.duration} s"
+        )
+    return wrong
+
+
+def _wrong_options(row: Offering, request: GenerationRequest) -> list[str]:
+    if isinstance(request, LipSync):
+        return []
+    return [
+        f"{field}={shown(getattr(request, field))}: this model does not take {field}, leave it out "
+        f"(it takes {_listed(sorted(row.options))})"
+        for field, nothing in _OPTIONAL.items()
+        if field not in row.options and getattr(request, field) != nothing
+    ]
+
+
+def _offered_by(rows: list[Offering]) -> str:
+    names = dict.fromkeys(row.gateway for row in rows)
+    return f"it is offered by {_listed(names)}" if names else "no gateway here offers it"
+
+
+def _listed(values: object) -> str:
+    return ", ".join(str(value) for value in values) or "nothing"  # type: ignore[attr-defined]

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The only module that sends: a gateway's requests over httpx.
+
+Nothing here is retried behind anyone's back. What may be sent again, and when, is decided in
+``submission.py``; this module waits as told and carries it out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Self, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from airflow_provider_pixverse.exceptions import (
+    PixverseDownloadError,
+    PixverseError,
+    PixverseNotSentError,
+    PixverseRequestError,
+    PixverseUnavailableError,
+)
+from airflow_provider_pixverse.submission import (
+    Absent,
+    Accepted,
+    Ask,
+    Attempts,
+    LookUp,
+    OnAmbiguousSubmit,
+    Outcome,
+    Send,
+    Step,
+    Stop,
+    decide,
+    decide_on_look_up,
+)
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from airflow_provider_pixverse.gateways.base import Gateway
+    from airflow_provider_pixverse.generation import Balance, Generation
+    from airflow_provider_pixverse.media import Medium
+    from airflow_provider_pixverse.requests import GenerationRequest
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds to reach a host; how long an answer may take is the connection's request_timeout."""
+
+REQUEST_TIMEOUT = 60.0
+"""Seconds that an answer may take, where the connection does not say."""
+
+MAX_CONNECTIONS = 100
+"""Connections open to a gateway at a time, where the connection does not say."""
+
+CHUNK = 256 * 1024
+"""Bytes of a download held at a time."""
+
+AnswerT = TypeVar("AnswerT")
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    # Loading the certificates costs some 25 ms of blocked event loop and most of a client's memory.
+    return httpx.create_ssl_context()
+
+
+class Client:
+    """
+    One gateway over one connection pool; use as an async context manager.
+
+    :param gateway: The contract to speak.
+    :param request_timeout: Seconds that an answer may take.
+    :param max_connections: Most connections open to the gateway at a time.
+    :param clock: Returns epoch seconds.
+    :param sleep: Waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        request_timeout: float = REQUEST_TIMEOUT,
+        max_connections: int = MAX_CONNECTIONS,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.gateway = gateway
+        self._clock = clock
+        self._sleep = sleep
+        self._http = httpx.AsyncClient(
+            verify=_ssl_context(),
+            timeout=httpx.Timeout(request_timeout, connect=min(CONNECT_TIMEOUT, request_timeout)),
+            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def submit(
+        self,
+        request: GenerationRequest,
+        *,
+        key: str,
+        deadline: float,
+        on_ambiguous_submit: OnAmbiguousSubmit = "fail",
+    ) -> Generation:
+        """
+        Buy one video.
+
+        :param request: What is wanted, with its media as the gateway takes them.
+        :param key: A UUID of this submission.
+        :param deadline: Epoch seconds after which nothing is sent any more.
+        :param on_ambiguous_submit: ``fail`` or ``resubmit``, for a submission whose fate stays unknown.
+        :raises PixverseError: see ``submission.decide``.
+        """
+        intended_at = self._clock()
+        attempts = Attempts(
+            key=key,
+            deadline=deadline,
+            on_ambiguous_submit=on_ambiguous_submit,
+            can_look_up=self.gateway.has_records,
+            repeats_safely=self.gateway.repeats_safely,
+        )
+        post = self.gateway.submit(request, key=key)
+        step: Step = decide(attempts, await self._submit_once(post), now=self._clock())
+        while True:
+            match step:
+                case Accepted(generation):
+                    return generation
+                case Stop(error):
+                    raise error
+                case Send(seconds, attempts, reason):
+                    log.warning("%s. Sending it again in %.0f s.", reason.rstrip("."), seconds)
+                    await self._sleep(seconds)
+                    step = decide(attempts, await self._submit_once(post), now=self._clock())
+                case Ask(seconds, attempts, reason):
+                    log.warning(
+                        "%s. Looking for submission %s in the gateway's records in %.0f s.",
+                        reason.rstrip("."), key, seconds,
+                    )  # fmt: skip
+                    await self._sleep(seconds)
+                    found = await self._look_up(request, key=key, since=intended_at)
+                    step = decide_on_look_up(attempts, found, now=self._clock())
+
+    async def upload(self, field: str, medium: Medium) -> str:
+        """
+        Hand an input medium over to the gateway; free of charge.
+
+        :param field: The request field it was given in.
+        :param medium: The medium.
+        :return: What stands for it in the request.
+        """
+        upload = self.gateway.upload(field, medium)
+        return upload if isinstance(upload, str) else await self._converse(upload, self.gateway.uploaded)
+
+    async def look(self, generation_id: str) -> Generation:
+        """
+        Ask once how a generation stands.
+
+        :raises PixverseError: where the gateway gave no usable answer, or says it does not know the id.
+        """
+        return await self._converse(self.gateway.poll(generation_id), self.gateway.polled)
+
+    async def balance(self) -> Balance:
+        """Ask for the account's balance."""
+        return await self._converse(self.gateway.balance(), self.gateway.balance_read)
+
+    async def _submit_once(self, post: httpx.Request) -> Outcome:
+        try:
+            return await self._converse(post, self.gateway.submitted)
+        except PixverseError as error:
+            return error
+
+    async def _look_up(self, request: GenerationRequest, *, key: str, since: float) -> LookUp:
+        def read(response: httpx.Response) -> Generation | httpx.Request | Absent:
+            found = self.gateway.looked_up(response, request=request, key=key)
+            return Absent() if found is None else found
+
+        try:
+            return await self._converse(
+                self.gateway.look_up(request, key=key, since=since, until=self._clock()), read
+            )
+        except PixverseError as error:
+            return error
+
+    async def _converse(
+        self, request: httpx.Request, read: Callable[[httpx.Response], AnswerT | httpx.Request]
+    ) -> AnswerT:
+        """Send a request and the further ones that reading its answer asks for."""
+        while True:
+            answer = read(await self._send(request))
+            if not isinstance(answer, httpx.Request):
+                return answer
+            request = answer
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._http.send(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            raise PixverseNotSentError(
+                f"{self.gateway.name} could not be reached: {_named(error)}"
+            ) from error
+        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            raise PixverseRequestError(
+                f"Nothing was sent to {self.gateway.name}: {_named(error)}. Check the connection's host and "
+                f"password."
+            ) from None
+        except httpx.HTTPError as error:
+            raise PixverseUnavailableError(f"{self.gateway.name} did not answer: {_named(error)}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """
+    A video on its way.
+
+    :param chunks: Its bytes, at most :data:`CHUNK` at a time.
+    :param length: Bytes as announced, or ``None`` where the host did not.
+    """
+
+    chunks: Iterator[bytes]
+    length: int | None
+
+
+@contextmanager
+def download(url: str, *, request_timeout: float = REQUEST_TIMEOUT) -> Iterator[Download]:
+    """
+    Fetch a video from the host its URL names, which is never given the API key.
+
+    :param url: As the gateway gave it; its escapes (``%2F``) are kept.
+    :param request_timeout: Seconds that the host may be silent.
+    :raises PixverseDownloadError: where the host refuses or the transfer breaks off.
+    """
+    host = urlsplit(url).netloc
+    timeout = httpx.Timeout(request_timeout, connect=min(CONNECT_TIMEOUT, request_timeout))
+    try:
+        with (
+            httpx.Client(verify=_ssl_context(), timeout=timeout, follow_redirects=True) as http,
+            http.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
+        ):
+            if response.status_code != httpx.codes.OK:
+                raise PixverseDownloadError(f"{host} answered HTTP {response.status_code}")
+            length = response.headers.get("content-length", "")
+            yield Download(response.iter_raw(CHUNK), int(length) if length.isdigit() else None)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise PixverseDownloadError(f"{host}: {_named(error)}") from error
+
+
+def _named(error: Exception) -> str:
+    # Many of httpx's errors have no text of their own; their class is what tells them apart.
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+AI/ML API (api.aimlapi.com): PixVerse v5, v5.5 and lip-sync behind one universal endpoint.
+
+Sources: docs.aimlapi.com, the PixVerse model pages, "Request Tracing and Cost Headers", "Usage Logs",
+"Account Balance" and "Errors". Where they contradict themselves, every variant shown is understood.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import httpx
+
+from airflow_provider_pixverse import catalog
+from airflow_provider_pixverse.exceptions import (
+    PixverseAmbiguousSubmitError,
+    PixverseAuthError,
+    PixverseCreditsError,
+    PixverseError,
+    PixverseModerationError,
+    PixverseNotFoundError,
+    PixverseRequestError,
+)
+from airflow_provider_pixverse.gateways.base import (
+    Gateway,
+    json_object,
+    rate_limited,
+    speaks_of_moderation,
+    unusable,
+)
+from airflow_provider_pixverse.generation import Balance, Cost, Generation, GenerationStatus
+
+if TYPE_CHECKING:
+    from airflow_provider_pixverse.requests import GenerationRequest
+
+STATUSES = {
+    **dict.fromkeys(("queued", "waiting"), GenerationStatus.QUEUED),
+    **dict.fromkeys(("generating", "active"), GenerationStatus.GENERATING),
+    **dict.fromkeys(
+        ("completed", "succeeded", "complete", "success", "done", "ready", "finished"),
+        GenerationStatus.FINISHED,
+    ),
+    **dict.fromkeys(
+        ("error", "failed", "cancelled", "canceled", "timeout", "timed_out", "expired"),
+        GenerationStatus.FAILED,
+    ),
+}
+"""
+The schema says queued, generating, completed, error; the samples wait on waiting and active and end
+in succeeded; the vendor's n8n nodes know the rest.
+"""
+
+FIELDS = {
+    "prompt": "prompt",
+    "aspect_ratio": "aspect_ratio",
+    "resolution": "resolution",
+    "duration": "duration",
+    "negative_prompt": "negative_prompt",
+    "style": "style",
+    "seed": "seed",
+    "speech": "lip_sync_tts_content",
+    "image": "image_url",
+    "first_frame": "image_url",
+    "last_frame": "tail_image_url",
+    "video": "video_url",
+}
+SWITCHES = {
+    "audio": "generate_audio_switch",
+    "multi_clip": "generate_multi_clip_switch",
+    "thinking": "thinking_type",
+}
+"""Sent whenever the model takes them: the vendor's default for thinking_type contradicts itself."""
+
+CLOCK_SKEW = 120.0
+"""Seconds by which the vendor's clock may differ from ours when its logs are searched."""
+
+_SEED_IN_URL = re.compile(r"_seed(\d+)\.mp4")
+
+
+class AimlapiGateway(Gateway):
+    """The AI/ML API contract."""
+
+    name: ClassVar[str] = "aimlapi"
+    base_urls: ClassVar[dict[str, str]] = {"international": "https://api.aimlapi.com"}
+    has_records: ClassVar[bool] = True
+
+    def submit(self, request: GenerationRequest, *, key: str) -> httpx.Request:
+        """Return ``POST /v2/video/generations``; the key goes along to be found in the logs."""
+        return httpx.Request(
+            "POST",
+            f"{self.base_url}/v2/video/generations",
+            json=self._body(request),
+            headers={**self._headers(), "X-Client-Request-Id": key},
+        )
+
+    def submitted(self, response: httpx.Response) -> Generation:
+        """Read the submit answer; one without an id is ambiguous unless its code is in the error table."""
+        body = json_object(response) or {}
+        if response.is_success:
+            # The header carries the same id as the body ("Request Tracing and Cost Headers").
+            generation_id = _identifier(body) or response.headers.get("x-inference-id", "")
+            if generation_id:
+                return self._generation(generation_id, body, response)
+        elif (error := self._refusal(response, body)) is not None:
+            raise error
+        elif response.status_code == 404:
+            raise PixverseRequestError(
+                f"aimlapi does not know this endpoint or model (HTTP 404): {self._words(body)}. Nothing was "
+                f"bought. Check model, and the connection's host."
+            )
+        words = self._words(body) or str(unusable(self.name, response))
+        raise PixverseAmbiguousSubmitError(
+            f"aimlapi answered the submission with HTTP {response.status_code} and no id: {words}"
+        )
+
+    def poll(self, generation_id: str) -> httpx.Request:
+        """Return ``GET /v2/video/generations``; ids of the old form hold ``:`` and ``/``."""
+        return httpx.Request(
+            "GET",
+            f"{self.base_url}/v2/video/generations",
+            params={"generation_id": generation_id},
+            headers=self._headers(),
+        )
+
+    def polled(self, response: httpx.Response) -> Generation:
+        """Read a poll: by the body's status first, since a failed job's HTTP code is not documented."""
+        body = json_object(response)
+        generation_id = response.request.url.params["generation_id"]
+        if body is not None and (response.is_success or _status_word(body) in STATUSES):
+            generation = self._generation(generation_id, body, response)
+            if generation.status is GenerationStatus.FAILED and _error_name(body).startswith("notfound"):
+                raise self._not_found(generation_id, body)
+            if body:
+                return generation
+        elif response.status_code in (400, 404):
+            # What an unknown id is answered with is not documented; a poll has nothing else to refuse.
+            raise self._not_found(generation_id, body or {})
+        elif (error := self._refusal(response, body or {})) is not None:
+            raise error.about(generation_id)
+        raise unusable(self.name, response).about(generation_id)
+
+    def balance(self) -> httpx.Request:
+        """Return ``GET /v2/billing``."""
+        return httpx.Request("GET", f"{self.base_url}/v2/billing", headers=self._headers())
+
+    def balance_read(self, response: httpx.Response) -> Balance:
+        """Read ``current_balance``, in US dollars."""
+        body = json_object(response)
+        if response.is_success and body and _number(body.get("current_balance")) is not None:
+            return Balance(float(body["current_balance"]), "usd")
+        raise self._refusal(response, body or {}) or unusable(self.name, response)
+
+    def look_up(self, request: GenerationRequest, *, key: str, since: float, until: float) -> httpx.Request:
+        """Return ``GET /v2/logs`` for the time since the submission was sent."""
+        return self._logs(since - CLOCK_SKEW, until + CLOCK_SKEW, offset=0)
+
+    def looked_up(
+        self, response: httpx.Response, *, request: GenerationRequest, key: str
+    ) -> Generation | httpx.Request | None:
+        """Find the row with our client request id; its inference id is the generation's id."""
+        body = json_object(response)
+        rows = body.get("data") if body else None
+        if not response.is_success or not isinstance(rows, list):
+            if response.status_code in (400, 404):
+                raise PixverseRequestError(f"aimlapi's logs cannot be read: {self._words(body or {})}")
+            raise self._refusal(response, body or {}) or unusable(self.name, response)
+        for row in rows:
+            if isinstance(row, dict) and row.get("client_request_id") == key and row.get("inference_id"):
+                return self._from_log(row)
+        if (body or {}).get("pagination", {}).get("has_more"):
+            asked = response.request.url.params
+            return self._logs(
+                float(datetime.fromisoformat(asked["start"]).timestamp()),
+                float(datetime.fromisoformat(asked["end"]).timestamp()),
+                offset=int(asked["offset"]) + len(rows),
+            )
+        return None
+
+    def _logs(self, start: float, end: float, *, offset: int) -> httpx.Request:
+        window = {"start": _iso(start), "end": _iso(end), "limit": "100", "offset": str(offset)}
+        return httpx.Request("GET", f"{self.base_url}/v2/logs", params=window, headers=self._headers())
+
+    def _from_log(self, row: dict[str, Any]) -> Generation:
+        failed = row.get("status") == "failed"
+        credits = _number((row.get("cost") or {}).get("credits"))
+        return Generation(
+            id=str(row["inference_id"]),
+            gateway=self.name,
+            status=GenerationStatus.FAILED if failed else GenerationStatus.QUEUED,
+            vendor_status=str(row.get("status")),
+            cost=Cost(credits, "credits") if credits else None,
+            error="the gateway's logs list the submission as failed, billed nothing" if failed else None,
+        )
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._api_key}", "Accept": "application/json"}
+
+    def _body(self, request: GenerationRequest) -> dict[str, Any]:
+        row = catalog.check(self.name, request)
+        asked = request.model_dump(exclude={"model", "extra", "voice"}, exclude_none=True)
+        body: dict[str, Any] = {"model": request.model or (row.model if row else "")}
+        for field, value in asked.items():
+            if field in FIELDS:
+                body[FIELDS[field]] = value
+            elif field == "audio" and isinstance(value, str):
+                body["audio_url"] = value
+            elif field in SWITCHES and (
+                field in row.options if row else value != type(request).model_fields[field].default
+            ):
+                body[SWITCHES[field]] = value
+        if "speech" in asked:
+            # Voices have names here, and the automatic one is written "Auto".
+            body["lip_sync_tts_speaker"] = getattr(request, "voice", "auto").capitalize()
+        return {**body, **(request.extra or {})}
+
+    def _generation(self, generation_id: str, body: dict[str, Any], response: httpx.Response) -> Generation:
+        word = _status_word(body)
+        video = body.get("video")
+        video = video if isinstance(video, dict) else {}
+        url = video.get("url") if isinstance(video.get("url"), str) else None
+        seed = _SEED_IN_URL.search(url or "")
+        status = STATUSES.get(word)
+        words = self._words(body) if status is GenerationStatus.FAILED else ""
+        size = _number(video.get("file_size"))
+        return Generation(
+            id=generation_id,
+            gateway=self.name,
+            status=status or GenerationStatus.GENERATING,
+            vendor_status=word,
+            recognized=status is not None,
+            video_url=url or None,
+            cost=_cost(body, response),
+            seed=int(seed[1]) if seed else None,
+            error=words or None,
+            moderated=speaks_of_moderation(f"{_error_name(body)} {words}") if words else False,
+            file_size=int(size) if size else None,
+        )
+
+    def _refusal(self, response: httpx.Response, body: dict[str, Any]) -> PixverseError | None:
+        """Return the error for a code of the vendor's table that says nothing was bought."""
+        code = response.status_code
+        words = self._words(body) or f"HTTP {code}"
+        if code == 400:
+            if speaks_of_moderation(words):
+                return PixverseModerationError(
+                    f"aimlapi refused the input by moderation, nothing was bought: {words}. Change the "
+                    f"prompt or the input."
+                )
+            return PixverseRequestError(f"aimlapi refused the request, nothing was bought: {words}")
+        if code == 401 or (code == 403 and _is_about_rights(words)):
+            return PixverseAuthError(
+                f"aimlapi refused the API key: {words}. Correct the connection's password; keys are made at "
+                f"aimlapi.com/app/keys."
+            )
+        if code == 403:
+            return PixverseCreditsError(
+                f"The aimlapi account has no credits left: {words}. Nothing was bought. Top it up and clear "
+                f"the task."
+            )
+        if code == 429:
+            return rate_limited(
+                f"aimlapi takes no more requests for now, nothing was bought: {words}", response
+            )
+        return None
+
+    def _not_found(self, generation_id: str, body: dict[str, Any]) -> PixverseNotFoundError:
+        return PixverseNotFoundError(
+            f"aimlapi does not know generation {generation_id}: {self._words(body) or 'no reason given'}. "
+            f"Check that the id and the connection's account belong together.",
+            generation_id=generation_id,
+        )
+
+    def _words(self, body: dict[str, Any]) -> str:
+        """Return the message of either error envelope, or of a failed generation."""
+        error = body.get("error")
+        parts: list[Any] = [error.get("message") or error.get("name")] if isinstance(error, dict) else [error]
+        parts += [body.get("message"), *(body.get(key) for key in ("errors", "issues", "details", "meta"))]
+        if "status" in body and isinstance(body["status"], str):
+            parts = parts[:2]
+        texts = dict.fromkeys(str(part) for part in parts if part)
+        return self.redact("; ".join(texts) or str(body.get("title") or ""))
+
+
+def _identifier(body: dict[str, Any]) -> str:
+    for field in ("id", "generation_id"):
+        value = body.get(field)
+        if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
+            return str(value)
+    return ""
+
+
+def _status_word(body: dict[str, Any]) -> str:
+    word = body.get("status")
+    return word.strip().lower() if isinstance(word, str) else ""
+
+
+def _error_name(body: dict[str, Any]) -> str:
+    error = body.get("error")
+    return str(error.get("name") or "").lower() if isinstance(error, dict) else ""
+
+
+def _is_about_rights(words: str) -> bool:
+    about_credits = re.search(r"credit|top up|balance|funds|limit", words, re.IGNORECASE)
+    return not about_credits and bool(re.search(r"forbidden|permission|not allowed|access", words, re.I))
+
+
+def _cost(body: dict[str, Any], response: httpx.Response) -> Cost | None:
+    """Read credits_used (2026) or tokens_used (2025), which are the same unit."""
+    meta = body.get("meta")
+    usage = meta.get("usage") if isinstance(meta, dict) else None
+    usage = usage if isinstance(usage, dict) else {}
+    header = response.headers.get("x-aimlapi-credits-used") if response.request.method == "POST" else None
+    for value in (usage.get("credits_used"), usage.get("tokens_used"), header):
+        if (amount := _number(value)) is not None:
+            return Cost(amount, "credits")
+    return None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() else number
+
+
+def _iso(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

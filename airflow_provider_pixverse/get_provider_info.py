@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Airflow reads of this provider without importing the rest of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata, as ``airflow/provider_info.schema.json`` describes it."""
+    return {
+        "package-name": "airflow-provider-pixverse",
+        "name": "PixVerse",
+        "description": "Makes AI videos with PixVerse as steps of a pipeline: paid for once, delivered once.",
+        "integrations": [
+            {
+                "integration-name": "PixVerse",
+                "external-doc-url": "https://docs.platform.pixverse.ai",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [
+            {
+                "integration-name": "PixVerse",
+                "python-modules": ["airflow_provider_pixverse.hooks.pixverse"],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": "PixVerse",
+                "python-modules": ["airflow_provider_pixverse.operators.pixverse"],
+            }
+        ],
+        "sensors": [
+            {
+                "integration-name": "PixVerse",
+                "python-modules": ["airflow_provider_pixverse.sensors.pixverse"],
+            }
+        ],
+        "triggers": [
+            {
+                "integration-name": "PixVerse",
+                "python-modules": ["airflow_provider_pixverse.triggers.pixverse"],
+            }
+        ],
+        "extra-links": ["airflow_provider_pixverse.links.pixverse.PixverseVideoLink"],
+        "connection-types": [
+            {
+                "hook-class-name": "airflow_provider_pixverse.hooks.pixverse.PixverseHook",
+                "hook-name": "PixVerse",
+                "connection-type": "pixverse",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["login", "port", "schema"],
+                    "relabeling": {"password": "API key", "host": "Base URL"},
+                    "placeholders": {"host": "only to override the gateway's own, e.g. for the sandbox"},
+                },
+                "conn-fields": {
+                    "gateway": {
+                        "label": "Gateway",
+                        "description": "Who sells the videos and made the API key.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "enum": ["aimlapi"],
+                            "default": "aimlapi",
+                        },
+                    },
+                    "request_timeout": {
+                        "label": "Request timeout",
+                        "description": "Seconds that one answer of the gateway may take.",
+                        "schema": {"type": ["number", "null"], "default": 60, "minimum": 1},
+                    },
+                    "max_connections": {
+                        "label": "Max connections",
+                        "description": "Most connections open to the gateway at a time, per process.",
+                        "schema": {"type": ["integer", "null"], "default": 100, "minimum": 1},
+                    },
+                },
+            }
+        ],
+    }

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The PixVerse hook: what the connection says, and the verbs that operators, sensors and triggers use."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from weakref import WeakKeyDictionary
+
+from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.common.compat.sdk import BaseHook, ObjectStoragePath
+
+from airflow_provider_pixverse import catalog, storage
+from airflow_provider_pixverse.client import MAX_CONNECTIONS, REQUEST_TIMEOUT, download
+from airflow_provider_pixverse.exceptions import (
+    PixverseAuthError,
+    PixverseError,
+    PixverseRequestError,
+    PixverseResponseError,
+)
+from airflow_provider_pixverse.gateways import DEFAULT_GATEWAY, make_gateway
+from airflow_provider_pixverse.hooks.media import read_medium
+from airflow_provider_pixverse.poller import Poller, Settings
+from airflow_provider_pixverse.polling import Decision, Watch, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from airflow.providers.common.compat.sdk import Connection
+
+    from airflow_provider_pixverse.generation import Balance, Generation
+    from airflow_provider_pixverse.requests import GenerationRequest
+    from airflow_provider_pixverse.storage import SavedVideo
+    from airflow_provider_pixverse.submission import OnAmbiguousSubmit
+
+ResultT = TypeVar("ResultT")
+
+_pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
+
+
+class PixverseHook(BaseHook):
+    """
+    Submits, looks at, waits for and saves PixVerse generations through the connection's gateway.
+
+    :param pixverse_conn_id: The connection: ``password`` is the API key, ``host`` overrides the
+        gateway's base URL, extra ``gateway`` names the gateway (``aimlapi`` where it does not).
+    """
+
+    conn_name_attr: ClassVar[str] = "pixverse_conn_id"
+    default_conn_name: ClassVar[str] = "pixverse_default"
+    conn_type: ClassVar[str] = "pixverse"
+    hook_name: ClassVar[str] = "PixVerse"
+
+    def __init__(self, pixverse_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pixverse_conn_id = pixverse_conn_id
+        self._settings: Settings | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """
+        What the connection says, looked up once.
+
+        :raises PixverseAuthError: where it has no usable API key.
+        :raises PixverseRequestError: where a field of it is wrong.
+        """
+        if self._settings is None:
+            connection = self.get_connection(self.pixverse_conn_id)
+            self._settings = read_settings(connection, connection.extra_dejson)
+        return self._settings
+
+    def get_conn(self) -> Settings:
+        """Return what the connection says; clients are opened for each verb."""
+        return self.settings
+
+    def check(self, request: GenerationRequest) -> str:
+        """
+        Hold a request against the catalogue; nothing is sent.
+
+        :param request: What the user asks for.
+        :return: The vendor's model that would serve it.
+        :raises PixverseRequestError: naming field, value and what is allowed.
+        """
+        gateway = self.settings.gateway
+        catalog.check(gateway, request)
+        return catalog.model_of(gateway, request)
+
+    def submit(
+        self,
+        request: GenerationRequest,
+        *,
+        key: str | None = None,
+        timeout: float = 1800.0,
+        on_ambiguous_submit: OnAmbiguousSubmit = "fail",
+    ) -> Generation:
+        """
+        Buy one video. Not idempotent: each call that succeeds is charged.
+
+        :param request: What the user asks for; media that are not URLs are read and sent along.
+        :param key: A UUID of this submission, by which the vendor can be asked for it; made if absent.
+        :param timeout: Seconds for which a gateway that takes no requests, or cannot be reached, is
+            tried again.
+        :param on_ambiguous_submit: ``fail`` or ``resubmit``: what to do where it stays unknown whether
+            a video was bought.
+        :return: The generation as accepted.
+        :raises PixverseError: any of its kinds but those about a finished video.
+        """
+        self.check(request)
+        media = {
+            field: read_medium(field, value)
+            for field in request.media_fields
+            if (value := getattr(request, field)) is not None
+        }
+
+        async def submit() -> Generation:
+            async with self.settings.client() as client:
+                handed_over = {field: await client.upload(field, medium) for field, medium in media.items()}
+                return await client.submit(
+                    request.model_copy(update=handed_over),
+                    key=key or str(uuid.uuid4()),
+                    deadline=time.time() + timeout,
+                    on_ambiguous_submit=on_ambiguous_submit,
+                )
+
+        return _run(submit())
+
+    def get_generation(self, generation_id: str) -> Generation:
+        """
+        Ask the gateway once how a generation stands.
+
+        :param generation_id: The gateway's id.
+        :raises PixverseNotFoundError: where the gateway does not know it.
+        :raises PixverseUnavailableError: where the gateway gave no usable answer.
+        """
+        return _run(_look(self.settings, generation_id))
+
+    async def aget_generation(self, generation_id: str) -> Generation:
+        """Do what :meth:`get_generation` does, from a coroutine."""
+        if self._settings is None:
+            self._settings = await _look_up(self.pixverse_conn_id)
+        return await _look(self._settings, generation_id)
+
+    def decide(self, watch: Watch) -> Decision:
+        """
+        Look once and say what follows.
+
+        :param watch: What is being waited for.
+        """
+        try:
+            look: Generation | PixverseError = self.get_generation(watch.generation_id)
+        except PixverseError as error:
+            look = error
+        return decide(watch, look, now=time.time())
+
+    def wait(self, generation_id: str, *, timeout: float = 1800.0, poll_interval: float = 10.0) -> Generation:
+        """
+        Wait on the worker until the video is finished.
+
+        :param generation_id: The gateway's id.
+        :param timeout: Seconds to wait at most.
+        :param poll_interval: Seconds between looks.
+        :raises PixverseTimeout: where it was not finished in time.
+        :raises PixverseGenerationFailed: where the vendor failed to make it.
+        :raises PixverseError: see ``polling.decide`` for the others.
+        """
+        settings = self.settings
+
+        async def wait() -> Generation:
+            poller = Poller(partial(_resolved, settings))
+            return await poller.wait(Watch(generation_id, time.time() + timeout, poll_interval))
+
+        return _run(wait())
+
+    def save_video(self, generation: Generation, output_path: str) -> tuple[str, SavedVideo]:
+        """
+        Fetch a finished video and put it in place, checked; what is there is replaced.
+
+        :param generation: A finished generation.
+        :param output_path: Object-storage URL or path, with an Airflow connection as
+            ``ObjectStoragePath`` takes it; a trailing ``/`` means a folder.
+        :return: Where it lies, and its size and SHA-256.
+        :raises PixverseDownloadError: where it could not be fetched or stored. It is still paid for,
+            and can be saved again.
+        """
+        if not generation.video_url:
+            raise PixverseResponseError(
+                f"Generation {generation.id} has no video to save: it is {generation.condition}.",
+                generation_id=generation.id,
+            )
+        target = storage.file_name(output_path, generation.id)
+        path = ObjectStoragePath(target)
+        saved = storage.save(
+            partial(download, generation.video_url, request_timeout=self.settings.request_timeout),
+            path.fs,
+            path.path,
+            generation_id=generation.id,
+            file_size=generation.file_size,
+        )
+        return target, saved
+
+    def get_balance(self) -> Balance:
+        """
+        Ask for what is left in the account; free of charge.
+
+        :raises PixverseAuthError: where the key is refused.
+        :raises PixverseUnavailableError: where the gateway gave no usable answer.
+        """
+
+        async def balance() -> Balance:
+            async with self.settings.client() as client:
+                return await client.balance()
+
+        return _run(balance())
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Make one free authenticated call and say in words how it went."""
+        try:
+            balance = self.get_balance()
+        except PixverseError as error:
+            return False, str(error)
+        return True, f"{self.settings.gateway} accepts the key; the balance is {balance}."
+
+
+def shared_poller(conn_id: str) -> Poller:
+    """
+    Return the poller that all triggers of a connection share in the running event loop.
+
+    :param conn_id: The connection, looked up once however many triggers wait on it.
+    """
+    pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
+    if conn_id not in pollers:
+        pollers[conn_id] = Poller(partial(_look_up, conn_id))
+    return pollers[conn_id]
+
+
+def read_settings(connection: Connection, extra: dict[str, Any]) -> Settings:
+    """
+    Read a connection.
+
+    :param connection: The connection.
+    :param extra: Its extra, decoded.
+    :raises PixverseAuthError: where it has no usable API key.
+    :raises PixverseRequestError: where another field is wrong.
+    """
+    key = (connection.password or "").strip()
+    if not key or not key.isascii() or not key.isprintable():
+        fault = "has characters that no API key has" if key else "is empty"
+        raise PixverseAuthError(
+            f"The password of connection {connection.conn_id!r}, which is the API key, {fault}."
+        )
+    gateway = str(extra.get("gateway") or DEFAULT_GATEWAY).strip().lower()
+    make_gateway(gateway, key)
+    return Settings(
+        gateway=gateway,
+        api_key=key,
+        base_url=_base_url(connection),
+        request_timeout=_positive(extra, "request_timeout", REQUEST_TIMEOUT),
+        max_connections=int(_positive(extra, "max_connections", MAX_CONNECTIONS)),
+    )
+
+
+def _base_url(connection: Connection) -> str:
+    host = (connection.host or "").strip()
+    if not host or "://" in host:
+        return host
+    port = f":{connection.port}" if connection.port else ""
+    return f"https://{host}{port}"
+
+
+def _positive(extra: dict[str, Any], field: str, default: float) -> float:
+    value = extra.get(field)
+    if value in (None, ""):
+        return default
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = 0.0
+    if not 1 <= number < float("inf"):
+        raise PixverseRequestError(
+            f"{field}={value!r} in the connection's extra: allowed is a number from 1 on."
+        )
+    return number
+
+
+async def _resolved(settings: Settings) -> Settings:
+    return settings
+
+
+async def _look_up(conn_id: str) -> Settings:
+    connection = await get_async_connection(conn_id)
+    return read_settings(connection, await get_async_extra_dejson(connection))
+
+
+async def _look(settings: Settings, generation_id: str) -> Generation:
+    async with settings.client() as client:
+        return await client.look(generation_id)
+
+
+def _run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Run a coroutine from synchronous code, also where this thread's event loop is already running."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()

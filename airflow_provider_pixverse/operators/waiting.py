@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Waiting for a generation and delivering its video: what operators and the sensor have in common.
+
+Both look once on the worker and then either defer to the trigger or wait there, by the same rules.
+Whatever ends the deferral (an event, a lost trigger, its time-out), the task looks at the vendor
+itself before it believes anything.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_provider_pixverse.exceptions import PixverseRequestError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_pixverse.generation import Generation
+    from airflow_provider_pixverse.hooks.pixverse import PixverseHook
+    from airflow_provider_pixverse.triggers.pixverse import PixverseGenerationTrigger
+
+SUBMISSION = "submission"
+"""XCom key under which a task keeps for its resumption what only the submit answer told."""
+
+LOST_TRIGGER = 900.0
+"""Seconds after the deadline at which Airflow itself ends a deferral whose trigger never ran."""
+
+LAST_LOOKS = 120.0
+"""Seconds for which a gateway that fails to answer is asked again for a video known to be finished."""
+
+
+class WaitsForVideo:
+    """Mixed into an operator or sensor with these fields, which mean what the operators' do."""
+
+    pixverse_conn_id: str
+    poll_interval: float
+    timeout: float
+    deferrable: bool
+    output_path: str | None
+    outlets: Any
+    log: Any
+    defer: Any
+
+    generation_id: str | None = None
+    video_url: str | None = None
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """
+        Go on after the trigger.
+
+        :param context: The task's context.
+        :param event: The trigger's event, or ``None`` where the trigger was lost.
+        """
+        with self._failing():
+            submission = self._submission(context, event or {})
+            return self._conclude(context, submission, outcome=(event or {}).get("outcome"))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Look once more where Airflow resumes the task only to fail it, its trigger being lost."""
+        if next_method != "__fail__":
+            return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[misc]
+        self.log.warning(
+            "The trigger ended without an event (%s). Looking at the generation before giving up.",
+            (next_kwargs or {}).get("error", "unknown reason"),
+        )
+        return self.execute_complete(context)
+
+    def on_kill(self) -> None:
+        """Say what a killed task leaves behind: no gateway can cancel."""
+        if self.generation_id:
+            self.log.warning(
+                "Killed while generation %s may still be running. It is not cancelled, no gateway can: "
+                "it may finish and be charged.",
+                self.generation_id,
+            )
+
+    def _failing(self) -> AbstractContextManager[None]:
+        """Return what turns the provider's errors into Airflow's ways to fail."""
+        from airflow_provider_pixverse.hooks.failing import sparing_retries
+
+        return sparing_retries()
+
+    def _check_waiting(self) -> None:
+        """
+        Make sure that the wait can be carried out, before anything is bought for it.
+
+        :raises PixverseRequestError: naming the field, its value and what is allowed.
+        """
+        for field in ("poll_interval", "timeout"):
+            value = getattr(self, field)
+            seconds = value.total_seconds() if isinstance(value, timedelta) else value
+            try:
+                number = float(seconds)
+            except (TypeError, ValueError):
+                number = math.nan
+            if isinstance(value, bool) or not 0 < number < math.inf:
+                raise PixverseRequestError(
+                    f"{field}={value!r}: allowed is a number of seconds above 0. Nothing was sent."
+                )
+            setattr(self, field, number)
+        if not isinstance(self.pixverse_conn_id, str) or not self.pixverse_conn_id:
+            raise PixverseRequestError(
+                f"pixverse_conn_id={self.pixverse_conn_id!r}: allowed is the id of a connection. "
+                "Nothing was sent."
+            )
+
+    def _wait_for(self, context: Context, hook: PixverseHook, submission: dict[str, Any]) -> dict[str, Any]:
+        """Wait as the DAG author chose, then deliver."""
+        if self.deferrable:
+            return self._conclude(context, submission, hook=hook)
+        self.generation_id = submission["generation_id"]
+        generation = hook.wait(
+            submission["generation_id"],
+            timeout=submission["deadline"] - time.time(),
+            poll_interval=self.poll_interval,
+        )
+        return self._deliver(context, hook, generation, submission)
+
+    def _conclude(
+        self,
+        context: Context,
+        submission: dict[str, Any],
+        *,
+        outcome: str | None = None,
+        hook: PixverseHook | None = None,
+    ) -> dict[str, Any]:
+        """Look once, then deliver, raise or defer."""
+        from airflow_provider_pixverse.hooks.pixverse import PixverseHook
+        from airflow_provider_pixverse.polling import Deliver, GiveUp, Watch
+
+        hook = hook or PixverseHook(self.pixverse_conn_id)
+        self.generation_id = submission["generation_id"]
+        watch = Watch(submission["generation_id"], submission["deadline"], self.poll_interval)
+        match hook.decide(watch):
+            case Deliver(generation):
+                return self._deliver(context, hook, generation, submission)
+            case GiveUp(error):
+                raise error
+        if outcome == "finished":
+            # The trigger saw it finished, so this look met a passing trouble: not worth a second deferral.
+            generation = hook.wait(watch.generation_id, timeout=LAST_LOOKS, poll_interval=self.poll_interval)
+            return self._deliver(context, hook, generation, submission)
+        self._defer(submission)
+
+    def _defer(self, submission: dict[str, Any]) -> NoReturn:
+        self.log.info(
+            "Waiting for generation %s without a worker slot, until %s at the latest.",
+            submission["generation_id"], _iso(submission["deadline"]),
+        )  # fmt: skip
+        left = max(0.0, submission["deadline"] - time.time())
+        self.defer(
+            trigger=self._trigger(submission["generation_id"], submission["deadline"]),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=left + LOST_TRIGGER),
+        )
+        raise AssertionError("defer() does not return")
+
+    def _trigger(self, generation_id: str, deadline: float) -> PixverseGenerationTrigger:
+        from airflow_provider_pixverse.triggers.pixverse import PixverseGenerationTrigger
+
+        return PixverseGenerationTrigger(
+            pixverse_conn_id=self.pixverse_conn_id,
+            generation_id=generation_id,
+            poll_interval=self.poll_interval,
+            deadline=deadline,
+        )
+
+    def _submission(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Return what this try kept before it deferred; XComs survive a deferral, though not a retry."""
+        ti = context["ti"]
+        kept = ti.xcom_pull(task_ids=ti.task_id, key=SUBMISSION, map_indexes=ti.map_index)
+        if isinstance(kept, dict):
+            return kept
+        return described(str(event["generation_id"]), deadline=time.time())
+
+    def _deliver(
+        self, context: Context, hook: PixverseHook, generation: Generation, submission: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Save the video where it was asked for and return the task's result."""
+        self.video_url = generation.video_url
+        result = report(generation, submission)
+        if self.output_path:
+            target, saved = hook.save_video(generation, str(self.output_path))
+            result.update(output_path=target, size_bytes=saved.size_bytes, sha256=saved.sha256)
+            self.log.info(
+                "Delivered generation %s to %s: %d bytes, sha256 %s.",
+                generation.id, target, saved.size_bytes, saved.sha256,
+            )  # fmt: skip
+        else:
+            self.log.info(
+                "Generation %s is finished. Its video was not saved, no output_path was given, and its URL "
+                "(in XCom) expires.",
+                generation.id,
+            )
+        self._tell_outlets(context, result)
+        return result
+
+    def _tell_outlets(self, context: Context, result: dict[str, Any]) -> None:
+        from airflow.providers.common.compat.sdk import Asset
+
+        for outlet in self.outlets or ():
+            if isinstance(outlet, Asset):
+                context["outlet_events"][outlet].extra.update(result)
+
+
+def described(
+    generation_id: str,
+    *,
+    deadline: float,
+    gateway: str | None = None,
+    task: str | None = None,
+    version: str | None = None,
+    model: str | None = None,
+    cost: dict[str, Any] | None = None,
+    seed: int | None = None,
+    submitted_at: str | None = None,
+) -> dict[str, Any]:
+    """
+    Return what is known of a generation when the wait for it begins, as kept in XCom.
+
+    :param generation_id: The gateway's id.
+    :param deadline: When to stop waiting, epoch seconds.
+    :param submitted_at: ISO 8601; ``None``, like the rest, where it was bought elsewhere.
+    """
+    return {
+        "generation_id": generation_id,
+        "gateway": gateway,
+        "task": task,
+        "version": version,
+        "model": model,
+        "cost": cost,
+        "seed": seed,
+        "submitted_at": submitted_at,
+        "deadline": deadline,
+    }
+
+
+def report(generation: Generation, submission: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return a task's result, as it is pushed to XCom and to the outlets' events.
+
+    :param generation: The generation as last seen.
+    :param submission: What :func:`described` kept of its submission.
+    """
+    finished = not generation.status.is_pending
+    return {
+        "generation_id": generation.id,
+        "gateway": generation.gateway,
+        "task": submission["task"],
+        "version": submission["version"],
+        "model": submission["model"],
+        "status": str(generation.status),
+        "video_url": generation.video_url,
+        "output_path": None,
+        "size_bytes": None,
+        "sha256": None,
+        "cost": generation.cost.as_dict() if generation.cost else submission["cost"],
+        "seed": submission["seed"] if generation.seed is None else generation.seed,
+        "submitted_at": submission["submitted_at"],
+        "completed_at": _iso(time.time()) if finished else None,
+    }
+
+
+def now_iso() -> str:
+    """Return the time as the results give it: ISO 8601, UTC."""
+    return _iso(time.time())
+
+
+def _iso(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds")

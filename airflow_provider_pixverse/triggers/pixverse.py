@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trigger that waits for a generation without holding a worker slot."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_pixverse.exceptions import PixverseTimeout
+from airflow_provider_pixverse.hooks.pixverse import shared_poller
+from airflow_provider_pixverse.polling import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+log = logging.getLogger(__name__)
+
+EARLIEST_EVENT = 7.0
+"""
+Seconds after its start before which a trigger does not fire. A worker may report up to 5 s late that
+its task was deferred; an event that comes before that report makes the scheduler fail the task.
+"""
+
+
+class PixverseGenerationTrigger(BaseTrigger):
+    """
+    Fires once, when a generation is finished, when time is up, or when looking further cannot help.
+
+    Its event is ``{"generation_id": …, "outcome": "finished" | "timeout" | "error", "message": …}``.
+    The arguments are stored in plain text: no key is among them, and no URL is in the event.
+
+    :param pixverse_conn_id: The connection.
+    :param generation_id: The gateway's id.
+    :param poll_interval: Seconds between looks.
+    :param deadline: When to stop waiting, epoch seconds; a restarted triggerer does not start it over.
+    """
+
+    # Nothing may be checked here: a constructor that raises takes the whole triggerer down.
+    def __init__(
+        self,
+        pixverse_conn_id: str,
+        generation_id: str,
+        poll_interval: float = 10.0,
+        deadline: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
+        self.pixverse_conn_id = pixverse_conn_id
+        self.generation_id = generation_id
+        self.poll_interval = poll_interval
+        self.deadline = deadline
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what Airflow stores to run the trigger elsewhere."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "pixverse_conn_id": self.pixverse_conn_id,
+                "generation_id": self.generation_id,
+                "poll_interval": self.poll_interval,
+                "deadline": self.deadline,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait in the poller that all triggers of the connection share."""
+        started = time.monotonic()
+        outcome, message = await self._wait()
+        await asyncio.sleep(max(0.0, EARLIEST_EVENT - (time.monotonic() - started)))
+        event = {"generation_id": self.generation_id, "outcome": outcome, "message": message}
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def _wait(self) -> tuple[str, str]:
+        try:
+            watch = Watch(self.generation_id, float(self.deadline), float(self.poll_interval))
+            poller = shared_poller(self.pixverse_conn_id)
+            # Spread, so that a thousand triggers that start together do not look together.
+            generation = await poller.wait(watch, first_look=random.uniform(0, watch.poll_interval))  # noqa: S311
+        except PixverseTimeout as error:
+            return "timeout", str(error)
+        except Exception as error:
+            # The operator looks once more whatever it was; the event only says that this wait is over.
+            log.debug("Waiting for generation %s ended", self.generation_id, exc_info=True)
+            return "error", f"{type(error).__name__}: {error}"
+        return "finished", f"Generation {generation.id} is finished"
