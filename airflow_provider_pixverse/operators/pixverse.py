@@ -8,6 +8,7 @@ steps in :class:`PixverseGenerateOperator`.
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from airflow_provider_pixverse.generation import Generation
     from airflow_provider_pixverse.hooks.pixverse import PixverseHook
     from airflow_provider_pixverse.requests import GenerationRequest
+
+log = logging.getLogger(__name__)
 
 SHARED_FIELDS = (
     "version",
@@ -164,7 +167,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
     ) -> tuple[Generation, dict[str, Any]]:
         model = hook.check(request)
         deadline = time.time() + self.timeout
-        self.log.info("Submitting to %s: %s, model %s.", hook.settings.gateway, request.task, model)
+        log.debug("Submitting to %s: %s, model %s.", hook.settings.gateway, request.task, model)
         generation = hook.submit(
             request,
             timeout=self.timeout,
@@ -172,7 +175,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         )
         self.generation_id = generation.id
         context["ti"].xcom_push(key="generation_id", value=generation.id)
-        self.log.info(
+        log.info(
             "Submitted to %s: generation %s, model %s, cost %s.",
             generation.gateway, generation.id, model, generation.cost or "not stated",
         )  # fmt: skip

@@ -9,6 +9,7 @@ itself before it believes anything.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_pixverse.generation import Generation
     from airflow_provider_pixverse.hooks.pixverse import PixverseHook
     from airflow_provider_pixverse.triggers.pixverse import PixverseGenerationTrigger
+
+log = logging.getLogger(__name__)
 
 SUBMISSION = "submission"
 """XCom key under which a task keeps for its resumption what only the submit answer told."""
@@ -44,7 +47,6 @@ class WaitsForVideo:
     deferrable: bool
     output_path: str | None
     outlets: Any
-    log: Any
     defer: Any
 
     generation_id: str | None = None
@@ -65,7 +67,7 @@ class WaitsForVideo:
         """Look once more where Airflow resumes the task only to fail it, its trigger being lost."""
         if next_method != "__fail__":
             return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[misc]
-        self.log.warning(
+        log.warning(
             "The trigger ended without an event (%s). Looking at the generation before giving up.",
             (next_kwargs or {}).get("error", "unknown reason"),
         )
@@ -74,7 +76,7 @@ class WaitsForVideo:
     def on_kill(self) -> None:
         """Say what a killed task leaves behind: no gateway can cancel."""
         if self.generation_id:
-            self.log.warning(
+            log.warning(
                 "Killed while generation %s may still be running. It is not cancelled, no gateway can: "
                 "it may finish and be charged.",
                 self.generation_id,
@@ -149,7 +151,7 @@ class WaitsForVideo:
         self._defer(submission)
 
     def _defer(self, submission: dict[str, Any]) -> NoReturn:
-        self.log.info(
+        log.info(
             "Waiting for generation %s without a worker slot, until %s at the latest.",
             submission["generation_id"], _iso(submission["deadline"]),
         )  # fmt: skip
@@ -188,12 +190,12 @@ class WaitsForVideo:
         if self.output_path:
             target, saved = hook.save_video(generation, str(self.output_path))
             result.update(output_path=target, size_bytes=saved.size_bytes, sha256=saved.sha256)
-            self.log.info(
-                "Delivered generation %s to %s: %d bytes, sha256 %s.",
-                generation.id, target, saved.size_bytes, saved.sha256,
+            log.info(
+                "Delivered generation %s to %s%s: %d bytes, sha256 %s.",
+                generation.id, target, _time_taken(submission), saved.size_bytes, saved.sha256,
             )  # fmt: skip
         else:
-            self.log.info(
+            log.info(
                 "Generation %s is finished. Its video was not saved, no output_path was given, and its URL "
                 "(in XCom) expires.",
                 generation.id,
@@ -265,6 +267,12 @@ def report(generation: Generation, submission: dict[str, Any]) -> dict[str, Any]
         "submitted_at": submission["submitted_at"],
         "completed_at": _iso(time.time()) if finished else None,
     }
+
+
+def _time_taken(submission: dict[str, Any]) -> str:
+    if not submission["submitted_at"]:
+        return ""
+    return f", {time.time() - datetime.fromisoformat(submission['submitted_at']).timestamp():.0f} s after submission"
 
 
 def now_iso() -> str:

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A picture that begins to move and speaks: the image and the words are parameters of the run."""
+
+from __future__ import annotations
+
+import os
+
+from airflow.sdk import DAG, Param
+
+from airflow_provider_pixverse.operators.pixverse import PixverseImageToVideoOperator
+
+OUTPUT = os.environ.get("PIXVERSE_EXAMPLE_OUTPUT", "/tmp/pixverse")  # noqa: S108
+IMAGE = os.environ.get(
+    "PIXVERSE_EXAMPLE_IMAGE",
+    "https://raw.githubusercontent.com/aimlapi/api-docs/main/reference-files/news-presenter.jpg",
+)
+
+with DAG(
+    "pixverse_image_to_video",
+    schedule=None,
+    tags=["pixverse"],
+    doc_md=__doc__,
+    params={
+        "image": Param(IMAGE, type="string", title="First frame: a URL, data URI or object-storage path"),
+        "headline": Param("Hello and welcome. Here are the headlines.", type="string"),
+    },
+) as dag:
+    PixverseImageToVideoOperator(
+        task_id="presenter",
+        prompt="A young news presenter standing in the studio, facing the camera, calm and professional",
+        image="{{ params.image }}",
+        speech="{{ params.headline }}",
+        voice="Chloe",
+        output_path=f"{OUTPUT}/presenter.mp4",
+        retries=2,
+    )
