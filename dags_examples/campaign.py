@@ -18,7 +18,10 @@ with DAG("pixverse_campaign", schedule=None, tags=["pixverse"], doc_md=__doc__) 
     def products() -> list[dict[str, Any]]:
         """Stand for a query to the shop."""
         return [
-            {"prompt": f"{name} turns slowly on a marble table, soft light", "output_path": f"{OUTPUT}/{file}"}
+            {
+                "prompt": f"{name} turns slowly on a marble table, soft light",
+                "output_path": f"{OUTPUT}/{file}",
+            }
             for name, file in (
                 ("A red running shoe", "shoe.mp4"),
                 ("A steel water bottle", "bottle.mp4"),

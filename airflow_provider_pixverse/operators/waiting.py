@@ -272,7 +272,8 @@ def report(generation: Generation, submission: dict[str, Any]) -> dict[str, Any]
 def _time_taken(submission: dict[str, Any]) -> str:
     if not submission["submitted_at"]:
         return ""
-    return f", {time.time() - datetime.fromisoformat(submission['submitted_at']).timestamp():.0f} s after submission"
+    submitted_at = datetime.fromisoformat(submission["submitted_at"]).timestamp()
+    return f", {time.time() - submitted_at:.0f} s after submission"
 
 
 def now_iso() -> str:

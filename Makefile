@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+# Needs python3 >= 3.11 with pip and venv, and make. Everything else goes into .venv.
+
+PYTHON ?= python3
+# The oldest Airflow runs on Python 3.12 at most; name one here if PYTHON is newer.
+OLDEST_PYTHON ?= $(PYTHON)
+# Airflow 3.0 does not bound these, and fails every task with what is newest today.
+OLDEST_AIRFLOW := apache-airflow==3.0.6 fastapi==0.117.1 starlette==0.48.0 cadwyn==5.4.6
+
+GATEWAY ?= aimlapi
+AIRFLOW_PORT ?= 8080
+ARGS ?=
+
+BIN := .venv/bin
+READY := .venv/ready
+OLDEST_READY := .venv-oldest/ready
+
+.PHONY: help demo airflow test test-oldest lint fix check-wheel clean
+
+help:
+	@echo 'make demo [GATEWAY=aimlapi|segmind|pixverse]  one example, against the sandbox: no key, no spending'
+	@echo 'make airflow [AIRFLOW_PORT=8080]              a real Airflow with the examples and the sandbox'
+	@echo 'make test [ARGS=...]                          the tests (make test-oldest: on the oldest Airflow)'
+	@echo 'make lint | fix                               what CI checks | repair what can be repaired'
+	@echo 'make clean                                    remove everything the above have made'
+
+$(BIN)/uv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv
+
+$(READY): pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[dev]'
+	@touch $@
+
+$(OLDEST_READY): pyproject.toml Makefile | $(BIN)/uv
+	$(OLDEST_PYTHON) -m venv --clear .venv-oldest
+	$(BIN)/uv pip install --quiet --python .venv-oldest/bin/python $(OLDEST_AIRFLOW) -e '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/python scripts/demo.py --gateway $(GATEWAY)
+
+airflow: $(READY)
+	@exec $(BIN)/python scripts/run_airflow.py --port $(AIRFLOW_PORT)
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+test-oldest: $(OLDEST_READY)
+	.venv-oldest/bin/python -m pytest $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fix: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check-wheel: $(READY)
+	PYTHON=$(BIN)/python UV=$(BIN)/uv bash scripts/check_wheel.sh
+
+clean:
+	rm -rf .venv .venv-* .airflow .demo build dist .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
