@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from queue import Empty, Queue
 from typing import TYPE_CHECKING
 
+from airflow_provider_pixverse.sandbox import server
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-GATEWAYS = ("aimlapi", "segmind", "pixverse")
+GATEWAYS = tuple(gateway.name for gateway in server.GATEWAYS)
 CONNECTION_LINE = re.compile(r"AIRFLOW_CONN_PIXVERSE_DEFAULT='(?P<connection>\{.*\})'")
 
 
