@@ -39,6 +39,7 @@ from airflow_provider_pixverse.submission import (
     Stop,
     decide,
     decide_on_look_up,
+    unfinished,
 )
 
 if TYPE_CHECKING:
@@ -119,6 +120,8 @@ class Client:
         key: str,
         deadline: float,
         on_ambiguous_submit: OnAmbiguousSubmit = "fail",
+        before_send: Callable[[], None] | None = None,
+        in_doubt_since: float | None = None,
     ) -> Generation:
         """
         Buy one video.
@@ -127,9 +130,12 @@ class Client:
         :param key: A UUID of this submission.
         :param deadline: Epoch seconds after which nothing is sent any more.
         :param on_ambiguous_submit: ``fail`` or ``resubmit``, for a submission whose fate stays unknown.
+        :param before_send: Called once, right before the first byte can leave.
+        :param in_doubt_since: Epoch seconds at which an earlier try may have sent this submission under
+            this key; the vendor is asked about it first.
         :raises PixverseError: see ``submission.decide``.
         """
-        intended_at = self._clock()
+        intended_at = self._clock() if in_doubt_since is None else in_doubt_since
         attempts = Attempts(
             key=key,
             deadline=deadline,
@@ -138,7 +144,10 @@ class Client:
             repeats_safely=self.gateway.repeats_safely,
         )
         post = self.gateway.submit(request, key=key)
-        step: Step = decide(attempts, await self._submit_once(post), now=self._clock())
+        if before_send is not None:
+            before_send()
+        outcome = await self._submit_once(post) if in_doubt_since is None else unfinished()
+        step: Step = decide(attempts, outcome, now=self._clock())
         while True:
             match step:
                 case Accepted(generation):

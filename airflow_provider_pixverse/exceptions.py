@@ -12,6 +12,7 @@ What can go wrong, one class per thing a DAG author would do next.
     ├── PixverseRateLimitError        nothing was bought: run again later, or fewer at a time
     ├── PixverseUnavailableError      the gateway did not answer properly: run again
     │   └── PixverseNotSentError      … and was never reached, so nothing can have been bought
+    ├── PixverseRecordError           the record of an earlier try cannot be read: mend its store
     ├── PixverseAmbiguousSubmitError  a video may have been bought: look before submitting again
     ├── PixverseResponseError         the gateway finished without giving a video: ask the gateway
     ├── PixverseNotFoundError         the id is unknown or has expired at the gateway
@@ -104,6 +105,10 @@ class PixverseNotSentError(PixverseUnavailableError):
 
 class PixverseAmbiguousSubmitError(PixverseError):
     """A submission went out and no id came back: a video may have been bought, or not."""
+
+
+class PixverseRecordError(PixverseError):
+    """Whether an earlier try bought this video cannot be read, so this one bought nothing."""
 
 
 class PixverseResponseError(PixverseError):

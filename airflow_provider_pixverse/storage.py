@@ -147,6 +147,21 @@ def _save_once(
     return SavedVideo(boxes.size, digest.hexdigest())
 
 
+def replace_file(fs: FileSystem, path: str, content: bytes) -> None:
+    """
+    Write a small file so that a reader finds the old one or the new one, never a part.
+
+    :param fs: Its file system.
+    :param path: Its path there.
+    :param content: All of its bytes.
+    """
+    beside = f"{path}.part"
+    with _removed_on_failure(fs, beside):
+        with _opened(fs, beside) as file:
+            file.write(content)
+        _move_into_place(fs, beside, path)
+
+
 def _opened(fs: FileSystem, path: str) -> Any:
     try:
         return fs.open(path, "wb", block_size=BLOCK)

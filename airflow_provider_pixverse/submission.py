@@ -11,28 +11,41 @@ The house rules:
   before the user's own choice (``on_ambiguous_submit``) is asked.
 * "Not there" and "could not find out" are different answers: :class:`Absent` and an exception.
 
-The three phases of a purchase are three types: :class:`Intended`, :class:`Submitted`,
-:class:`Delivered`.
+The first half is about one try: what follows from an answer to a send. The second half is about the
+next one: the record that tries leave to each other, and what :func:`next_try` makes of it. Its phases
+are types: :class:`Intended`, :class:`Submitted`, :class:`Delivered`, and :class:`Lost`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from airflow_provider_pixverse.exceptions import (
     PixverseAmbiguousSubmitError,
     PixverseError,
+    PixverseNotFoundError,
     PixverseNotSentError,
     PixverseRateLimitError,
+    PixverseRecordError,
     PixverseUnavailableError,
 )
 from airflow_provider_pixverse.generation import Generation
 
 if TYPE_CHECKING:
     from airflow_provider_pixverse.requests import GenerationRequest
+
+_SIGNATURE = re.compile(
+    r"x-amz-.*|x-goog-.*|awsaccesskeyid|googleaccessid|signature|sig|expires|key-pair-id|policy|token|s[etvrkp]",
+    re.IGNORECASE,
+)
+"""Query parameters that sign a URL at Amazon, Google, Azure and CloudFront; nothing of its content."""
 
 OnAmbiguousSubmit = Literal["fail", "resubmit"]
 
@@ -51,55 +64,6 @@ LOOK_UP_DELAYS = (2.0, 4.0, 8.0, 16.0, 30.0)
 Seconds before each look for a submission that may have been accepted. Vendors' records lag behind
 (docs.aimlapi.com, "Request Tracing and Cost Headers"), so not being listed at first proves nothing.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Intended:
-    """
-    A video is about to be submitted, or may have been.
-
-    :param key: The submission's own key, sent along so that the vendor can be asked for it later.
-    :param fingerprint: What :func:`fingerprint` makes of the request.
-    :param intended_at: Epoch seconds, before the first send.
-    """
-
-    key: str
-    fingerprint: str
-    intended_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """The gateway accepted it and gave it an id."""
-
-    intended: Intended
-    generation_id: str
-    submitted_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """The video is where it was asked to be."""
-
-    submitted: Submitted
-    delivered_at: float
-
-
-def fingerprint(request: GenerationRequest, *, connection: str, gateway: str) -> str:
-    """
-    Return what tells one purchase from another: the request as typed and where it is sent.
-
-    :param request: The request before its media are fetched, so that a signed URL's content is not read.
-    :param connection: The connection id.
-    :param gateway: Name of the gateway.
-    """
-    content = {
-        "task": request.task,
-        "request": request.model_dump(mode="json"),
-        "connection": connection,
-        "gateway": gateway,
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +101,7 @@ class Attempts:
     looks: int = 0
     resubmitted: bool = False
     doubt: PixverseError | None = field(default=None, repr=False)
+    last_refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +156,7 @@ def decide(attempts: Attempts, outcome: Outcome, *, now: float) -> Step:
     if isinstance(outcome, PixverseAmbiguousSubmitError | PixverseUnavailableError):
         attempts = replace(attempts, looks=0, doubt=outcome)
         return _repeat(attempts, now) if attempts.repeats_safely else _ask(attempts, now)
-    return Stop(outcome)
+    return _stop(attempts, outcome)
 
 
 def decide_on_look_up(attempts: Attempts, look_up: LookUp, *, now: float) -> Step:
@@ -208,11 +173,16 @@ def decide_on_look_up(attempts: Attempts, look_up: LookUp, *, now: float) -> Ste
     return _ask(attempts, now) if worth_another_look else _remains_unknown(attempts)
 
 
+def unfinished() -> PixverseAmbiguousSubmitError:
+    """Return what a try that ended while it was submitting leaves to the next one."""
+    return PixverseAmbiguousSubmitError("An earlier try ended while it was submitting")
+
+
 def _send_unreached(attempts: Attempts, outcome: PixverseNotSentError, now: float) -> Step:
     delay = _back_off(attempts.unreached)
     unreached = attempts.unreached + 1
     if unreached >= UNREACHED_SENDS or now + delay > attempts.deadline:
-        return Stop(outcome)
+        return _stop(attempts, outcome)
     return Send(delay, replace(attempts, unreached=unreached), outcome.message)
 
 
@@ -220,8 +190,16 @@ def _send_refused(attempts: Attempts, outcome: PixverseRateLimitError, now: floa
     told = outcome.delay(now)
     delay = _back_off(attempts.refused) if told is None else told
     if now + delay > attempts.deadline:
-        return Stop(outcome)
+        return _stop(attempts, outcome)
     return Send(delay, replace(attempts, refused=attempts.refused + 1), outcome.message)
+
+
+def _stop(attempts: Attempts, error: PixverseError) -> Step:
+    """End with an error, unless an earlier send of this submission may have bought a video all the same."""
+    refused = not isinstance(error, PixverseNotSentError | PixverseRateLimitError)
+    if attempts.doubt is None or (attempts.repeats_safely and refused):
+        return Stop(error)
+    return _remains_unknown(replace(attempts, resubmitted=True, last_refusal=str(error)))
 
 
 def _repeat(attempts: Attempts, now: float) -> Step:
@@ -249,6 +227,8 @@ def _remains_unknown(attempts: Attempts) -> Step:
         )
     looked = " The gateway's records do not show it." if attempts.can_look_up else ""
     again = " It was submitted twice." if attempts.resubmitted else ""
+    if attempts.last_refusal:
+        again = f" The second submission bought nothing: {attempts.last_refusal}"
     return Stop(
         PixverseAmbiguousSubmitError(
             f"A video may have been bought and its id is not known: {attempts.doubt}{looked}{again} Look in "
@@ -261,3 +241,194 @@ def _remains_unknown(attempts: Attempts) -> Step:
 
 def _back_off(times: int) -> float:
     return float(min(FIRST_BACK_OFF * 2**times, LONGEST_BACK_OFF))
+
+
+class _Phase(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Intended(_Phase):
+    """
+    A video is about to be submitted, or may have been.
+
+    :param key: The submission's own key, sent along so that the vendor can be asked for it later.
+    :param fingerprint: What :func:`fingerprint` makes of the request.
+    :param clears: Tells one clearing of the task from the next; the same in all retries between two.
+    :param intended_at: Epoch seconds, before the first send.
+    """
+
+    phase: Literal["intended"] = "intended"
+    key: str
+    fingerprint: str
+    clears: int
+    intended_at: float
+
+
+class Submitted(_Phase):
+    """
+    The gateway accepted it and gave it an id.
+
+    :param submission: What is known of it: id, gateway, model, cost, when; as reported in the end.
+    """
+
+    phase: Literal["submitted"] = "submitted"
+    intended: Intended
+    generation_id: str
+    submission: dict[str, Any]
+
+
+class Delivered(_Phase):
+    """
+    The video is where it was asked to be.
+
+    :param result: The task's result, for a try that finds the work done.
+    """
+
+    phase: Literal["delivered"] = "delivered"
+    submitted: Submitted
+    result: dict[str, Any]
+
+
+class Lost(_Phase):
+    """
+    It was bought, but the gateway no longer knows it, and a person was told so.
+
+    :param clears: As in :class:`Intended`, when that was found out.
+    """
+
+    phase: Literal["lost"] = "lost"
+    submitted: Submitted
+    clears: int
+
+
+Record = Intended | Submitted | Delivered | Lost
+
+_RECORD: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="phase")])
+
+
+def encode(record: Record) -> dict[str, Any]:
+    """Return the form in which a record is stored; JSON."""
+    return record.model_dump(mode="json")
+
+
+def decode(stored: object) -> Record:
+    """
+    Read a stored record.
+
+    :raises PixverseRecordError: where it is not one. That is not the same as no record.
+    """
+    try:
+        return _RECORD.validate_python(stored)
+    except ValidationError as error:
+        raise PixverseRecordError(
+            f"The record of an earlier submission is damaged ({error.error_count()} faults), so it is "
+            f"not known whether this video is paid for already. Nothing was bought by this try."
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Submit a new video; ``warning`` names an earlier one that stays paid for."""
+
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FindOut:
+    """An earlier try ended while it was submitting: ask the vendor before anything is bought."""
+
+    intended: Intended
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Go on with the generation that is paid for."""
+
+    submitted: Submitted
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """An earlier try delivered, though Airflow never learned of it: give its result again."""
+
+    delivered: Delivered
+
+
+NextTry = Begin | FindOut | Attach | Repeat | Stop
+
+
+def next_try(record: Record | None, *, fingerprint: str, clears: int) -> NextTry:
+    """
+    Say what a try does with what earlier ones left.
+
+    :param record: The stored record, or ``None`` where there is none.
+    :param fingerprint: Of the request as it is now.
+    :param clears: As in :class:`Intended`, now. Clearing means "make it again" once it was delivered.
+    """
+    match record:
+        case None:
+            return Begin()
+        case Intended():
+            if record.fingerprint == fingerprint:
+                return FindOut(record)
+            return Begin(
+                f"The request has changed since an earlier try, which may have bought a video (request "
+                f"{record.key}): submitting a new one."
+            )
+        case Submitted():
+            if record.intended.fingerprint == fingerprint:
+                return Attach(record)
+            return Begin(
+                f"The request has changed since generation {record.generation_id} was bought: submitting a "
+                f"new one. The old one is not cancelled and stays paid for."
+            )
+        case Delivered():
+            intended = record.submitted.intended
+            if intended.clears == clears and intended.fingerprint == fingerprint:
+                return Repeat(record)
+            return Begin()
+        case Lost():
+            old = record.submitted.generation_id
+            if record.clears == clears:
+                return Stop(lost(record.submitted))
+            return Begin(f"Generation {old} was bought and lost. Cleared since: submitting a new one.")
+
+
+def lost(submitted: Submitted) -> PixverseNotFoundError:
+    """Return the error for a generation that was bought and that the gateway no longer knows."""
+    bought_at = submitted.submission.get("submitted_at") or "an unknown time"
+    return PixverseNotFoundError(
+        f"Generation {submitted.generation_id} was bought at {bought_at}, but the gateway no longer knows it: "
+        f"it has expired. This try bought nothing. Ask the gateway's support with this id, or clear the task "
+        f"to buy the video again.",
+        generation_id=submitted.generation_id,
+    )
+
+
+def fingerprint(request: GenerationRequest, *, connection: str, gateway: str) -> str:
+    """
+    Return what tells one purchase from another: the request as typed and where it is sent.
+
+    :param request: The request as typed, before its media are handed over.
+    :param connection: The connection id.
+    :param gateway: Name of the gateway.
+    """
+    asked = request.model_dump(mode="json")
+    for medium in request.media_fields:
+        asked[medium] = _without_signature(asked[medium])
+    content = {
+        "task": request.task,
+        "request": asked,
+        "connection": connection,
+        "gateway": gateway,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _without_signature(medium: str | None) -> str | None:
+    """Leave out what signs a URL: a template that signs anew in each try still asks for the same video."""
+    if medium is None or not medium.startswith(("http://", "https://")):
+        return medium
+    url = urlsplit(medium)
+    query = [(name, value) for name, value in parse_qsl(url.query) if not _SIGNATURE.fullmatch(name)]
+    return urlunsplit(url._replace(query=urlencode(query)))

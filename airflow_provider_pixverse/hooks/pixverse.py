@@ -28,7 +28,7 @@ from airflow_provider_pixverse.poller import Poller, Settings
 from airflow_provider_pixverse.polling import Decision, Watch, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from airflow.providers.common.compat.sdk import Connection
 
@@ -96,6 +96,8 @@ class PixverseHook(BaseHook):
         key: str | None = None,
         timeout: float = 1800.0,
         on_ambiguous_submit: OnAmbiguousSubmit = "fail",
+        before_send: Callable[[], None] | None = None,
+        in_doubt_since: float | None = None,
     ) -> Generation:
         """
         Buy one video. Not idempotent: each call that succeeds is charged.
@@ -106,6 +108,9 @@ class PixverseHook(BaseHook):
             tried again.
         :param on_ambiguous_submit: ``fail`` or ``resubmit``: what to do where it stays unknown whether
             a video was bought.
+        :param before_send: Called once all else is ready, right before the submission can leave.
+        :param in_doubt_since: Epoch seconds at which an earlier try may have sent this submission under
+            ``key``: the vendor is asked about it before anything is bought.
         :return: The generation as accepted.
         :raises PixverseError: any of its kinds but those about a finished video.
         """
@@ -124,6 +129,8 @@ class PixverseHook(BaseHook):
                     key=key or str(uuid.uuid4()),
                     deadline=time.time() + timeout,
                     on_ambiguous_submit=on_ambiguous_submit,
+                    before_send=before_send,
+                    in_doubt_since=in_doubt_since,
                 )
 
         return _run(submit())

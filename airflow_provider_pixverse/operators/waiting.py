@@ -15,7 +15,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_pixverse.exceptions import PixverseRequestError
+from airflow_provider_pixverse.exceptions import PixverseNotFoundError, PixverseRequestError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -60,6 +60,7 @@ class WaitsForVideo:
         :param event: The trigger's event, or ``None`` where the trigger was lost.
         """
         with self._failing():
+            self._check_waiting()
             submission = self._submission(context, event or {})
             return self._conclude(context, submission, outcome=(event or {}).get("outcome"))
 
@@ -138,7 +139,13 @@ class WaitsForVideo:
 
         hook = hook or PixverseHook(self.pixverse_conn_id)
         self.generation_id = submission["generation_id"]
-        watch = Watch(submission["generation_id"], submission["deadline"], self.poll_interval)
+        watch = Watch(
+            submission["generation_id"],
+            submission["deadline"],
+            self.poll_interval,
+            # The trigger has waited out the time in which an unknown id is not believed.
+            missing_since=0.0 if outcome == "error" else epoch(submission["submitted_at"]),
+        )
         match hook.decide(watch):
             case Deliver(generation):
                 return self._deliver(context, hook, generation, submission)
@@ -179,6 +186,11 @@ class WaitsForVideo:
         kept = ti.xcom_pull(task_ids=ti.task_id, key=SUBMISSION, map_indexes=ti.map_index)
         if isinstance(kept, dict):
             return kept
+        if not event.get("generation_id"):
+            raise PixverseNotFoundError(
+                "Which generation this task waits for is not known: its XComs were deleted and the trigger "
+                "gave no id. A retry looks at the record of the submission."
+            )
         return described(str(event["generation_id"]), deadline=time.time())
 
     def _deliver(
@@ -270,10 +282,26 @@ def report(generation: Generation, submission: dict[str, Any]) -> dict[str, Any]
 
 
 def _time_taken(submission: dict[str, Any]) -> str:
-    if not submission["submitted_at"]:
+    submitted_at = epoch(submission["submitted_at"])
+    if submitted_at is None:
         return ""
-    submitted_at = datetime.fromisoformat(submission["submitted_at"]).timestamp()
     return f", {time.time() - submitted_at:.0f} s after submission"
+
+
+def epoch(moment: str | None) -> float | None:
+    """Return an ISO 8601 moment in epoch seconds."""
+    return datetime.fromisoformat(moment).timestamp() if moment else None
+
+
+def unfinished(submission: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of a task that does not wait: what :func:`report` gives, without a video."""
+    nothing = ("video_url", "output_path", "size_bytes", "sha256", "completed_at")
+    known = ("generation_id", "gateway", "task", "version", "model", "cost", "seed", "submitted_at")
+    return {
+        **{field: submission[field] for field in known},
+        **dict.fromkeys(nothing),
+        "status": "queued",
+    }
 
 
 def now_iso() -> str:
