@@ -97,6 +97,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
 
     kind: ClassVar[str]
     own_fields: ClassVar[tuple[str, ...]]
+    shared_fields: ClassVar[tuple[str, ...]] = SHARED_FIELDS
 
     template_fields: Sequence[str] = (*SHARED_FIELDS, "pixverse_conn_id", "output_path")
     template_fields_renderers: ClassVar[dict[str, str]] = {"extra": "json"}
@@ -179,7 +180,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
                 f"on_ambiguous_submit={self.on_ambiguous_submit!r}: allowed are 'fail' and 'resubmit'. "
                 f"Nothing was sent."
             )
-        fields = {name: getattr(self, name) for name in (*self.own_fields, *SHARED_FIELDS)}
+        fields = {name: getattr(self, name) for name in (*self.own_fields, *self.shared_fields)}
         kind: type[GenerationRequest] = getattr(requests, self.kind)
         return requests.build(kind, **fields)
 

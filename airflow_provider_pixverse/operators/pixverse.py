@@ -8,13 +8,25 @@ steps in :class:`PixverseGenerateOperator`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_pixverse.links.pixverse import PixverseVideoLink
 from airflow_provider_pixverse.operators.generate import PixverseGenerateOperator
+from airflow_provider_pixverse.operators.waiting import WaitsForVideo
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.providers.common.compat.sdk import Context
 
 __all__ = [
+    "PixverseExtendOperator",
     "PixverseGenerateOperator",
     "PixverseImageToVideoOperator",
+    "PixverseLipSyncOperator",
+    "PixverseSaveVideoOperator",
     "PixverseTextToVideoOperator",
     "PixverseTransitionOperator",
 ]
@@ -74,3 +86,85 @@ class PixverseTransitionOperator(PixverseGenerateOperator):
         self.prompt = prompt
         self.first_frame = first_frame
         self.last_frame = last_frame
+
+
+class PixverseExtendOperator(PixverseGenerateOperator):
+    """
+    Make a video that goes on where another ends; see :class:`PixverseGenerateOperator` for the shared fields.
+
+    :param prompt: What happens next.
+    :param video: http(s) URL, data URI, local path or object-storage path of the video to extend.
+    """
+
+    kind = "Extend"
+    own_fields = ("prompt", "video")
+    template_fields = (*own_fields, *PixverseGenerateOperator.template_fields)
+
+    def __init__(self, *, prompt: str, video: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.prompt = prompt
+        self.video = video
+
+
+class PixverseLipSyncOperator(PixverseGenerateOperator):
+    """
+    Make the lips of a video follow a recording, or words spoken by a system voice.
+
+    The video decides resolution and length: of the shared fields of :class:`PixverseGenerateOperator`,
+    those that describe a new video are left as they are.
+
+    :param video: http(s) URL, data URI, local path or object-storage path of the video.
+    :param audio: Likewise, of the recording; or give ``speech`` (and ``voice``) instead.
+    """
+
+    kind = "LipSync"
+    own_fields = ("video", "audio", "speech", "voice", "model", "extra")
+    shared_fields = ()
+    template_fields = ("video", *PixverseGenerateOperator.template_fields)
+
+    def __init__(self, *, video: str, audio: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.video = video
+        # Here the recording, where the other operators have a switch of this name.
+        self.audio = audio  # type: ignore[assignment]
+
+
+class PixverseSaveVideoOperator(WaitsForVideo, BaseOperator):
+    """
+    Deliver a generation that was bought elsewhere, waiting for it where it is not finished yet. Buys nothing.
+
+    :param generation_id: The gateway's id.
+    :param output_path: Object-storage URL or path of the video, replaced if it exists; a trailing
+        ``/`` means a folder, the file is then named after the id.
+    :param pixverse_conn_id: The connection whose account the generation belongs to.
+    :param deferrable: ``False``: wait on the worker.
+    :param poll_interval: Seconds between polls.
+    :param timeout: Seconds to wait before ``PixverseTimeout``.
+    """
+
+    template_fields: Sequence[str] = ("generation_id", "output_path", "pixverse_conn_id")
+    operator_extra_links = (PixverseVideoLink(),)
+    ui_color = "#e8defc"
+
+    def __init__(
+        self,
+        *,
+        generation_id: str,
+        output_path: str,
+        pixverse_conn_id: str = "pixverse_default",
+        deferrable: bool = True,
+        poll_interval: float = 10.0,
+        timeout: float = 1800.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.generation_id = generation_id
+        self.output_path = output_path
+        self.pixverse_conn_id = pixverse_conn_id
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Wait if need be, then save."""
+        return self._wait_for_bought_elsewhere(context)

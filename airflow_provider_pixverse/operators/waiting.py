@@ -125,6 +125,29 @@ class WaitsForVideo:
         )
         return self._deliver(context, hook, generation, submission)
 
+    def _bought_elsewhere(self) -> dict[str, Any]:
+        """
+        Describe the generation that the task was given by its id.
+
+        :raises PixverseRequestError: where it was given none.
+        """
+        self._check_waiting()
+        generation_id = str(self.generation_id or "").strip()
+        if generation_id in ("", "None"):
+            raise PixverseRequestError(
+                f"generation_id={self.generation_id!r}: allowed is the id of a generation. Is the task that "
+                f"submits it upstream, and did it succeed?"
+            )
+        return described(generation_id, deadline=time.time() + self.timeout)
+
+    def _wait_for_bought_elsewhere(self, context: Context) -> dict[str, Any]:
+        from airflow_provider_pixverse.hooks.pixverse import PixverseHook
+
+        with self._failing():
+            submission = self._bought_elsewhere()
+            context["ti"].xcom_push(key=SUBMISSION, value=submission)
+            return self._wait_for(context, PixverseHook(self.pixverse_conn_id), submission)
+
     def _conclude(
         self,
         context: Context,

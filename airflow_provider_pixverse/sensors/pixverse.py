@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseSensorOperator, PokeReturnValue
 
-from airflow_provider_pixverse.exceptions import PixverseError, PixverseRequestError
+from airflow_provider_pixverse.exceptions import PixverseError
 from airflow_provider_pixverse.links.pixverse import PixverseVideoLink
-from airflow_provider_pixverse.operators.waiting import SUBMISSION, WaitsForVideo, described
+from airflow_provider_pixverse.operators.waiting import WaitsForVideo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,12 +59,7 @@ class PixverseGenerationSensor(WaitsForVideo, BaseSensorOperator):
         """Wait as asked."""
         if not self.deferrable and self.mode == "reschedule":
             return super().execute(context)
-        from airflow_provider_pixverse.hooks.pixverse import PixverseHook
-
-        with self._failing():
-            submission = self._submission_elsewhere()
-            context["ti"].xcom_push(key=SUBMISSION, value=submission)
-            return self._wait_for(context, PixverseHook(self.pixverse_conn_id), submission)
+        return self._wait_for_bought_elsewhere(context)
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look once; in ``mode="reschedule"`` Airflow calls this again and again."""
@@ -73,7 +67,7 @@ class PixverseGenerationSensor(WaitsForVideo, BaseSensorOperator):
         from airflow_provider_pixverse.polling import Deliver, GiveUp, Watch
 
         with self._failing():
-            submission = self._submission_elsewhere()
+            submission = self._bought_elsewhere()
             hook = PixverseHook(self.pixverse_conn_id)
             first_look = context["ti"].get_first_reschedule_date(context)
             watch = Watch(
@@ -98,13 +92,3 @@ class PixverseGenerationSensor(WaitsForVideo, BaseSensorOperator):
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(str(error)) from error
             raise
-
-    def _submission_elsewhere(self) -> dict[str, Any]:
-        self._check_waiting()
-        generation_id = str(self.generation_id or "").strip()
-        if generation_id in ("", "None"):
-            raise PixverseRequestError(
-                f"generation_id={self.generation_id!r}: allowed is the id of a generation. Is the task that "
-                f"submits it upstream, and did it succeed?"
-            )
-        return described(generation_id, deadline=time.time() + self.timeout)
