@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airflow_provider_pixverse.exceptions import PixverseRequestError
+from airflow_provider_pixverse.media import MediumKind, MediumLimits
 from airflow_provider_pixverse.requests import GenerationRequest, LipSync, Task, VideoRequest, shown
 
 ALL_RESOLUTIONS = ("360p", "540p", "720p", "1080p")
@@ -90,6 +91,21 @@ OFFERINGS: tuple[Offering, ...] = (
         source="docs.aimlapi.com, video models, pixverse, lip-sync",
     ),
 )  # fmt: skip
+
+_PIXVERSE_UPLOADS = "docs.platform.pixverse.ai, upload image, upload video and audio, error codes"
+
+MEDIA_LIMITS: dict[tuple[str, MediumKind], MediumLimits] = {
+    ("pixverse", MediumKind.IMAGE): MediumLimits(
+        ("image/jpeg", "image/png", "image/webp"), 20 * 1024**2, max_side=10_000, source=_PIXVERSE_UPLOADS
+    ),
+    ("pixverse", MediumKind.VIDEO): MediumLimits(
+        ("video/mp4", "video/quicktime", "video/webm"), 50 * 1024**2, source=_PIXVERSE_UPLOADS
+    ),
+    ("pixverse", MediumKind.AUDIO): MediumLimits(
+        ("audio/mpeg", "audio/wav"), 50 * 1024**2, source=_PIXVERSE_UPLOADS
+    ),
+}
+"""What a gateway states of input media; the others state nothing."""
 
 _OPTIONAL = {
     "negative_prompt": None,

@@ -24,6 +24,7 @@ from airflow_provider_pixverse.exceptions import (
 )
 from airflow_provider_pixverse.gateways import DEFAULT_GATEWAY, make_gateway
 from airflow_provider_pixverse.hooks.media import read_medium
+from airflow_provider_pixverse.media import check_medium
 from airflow_provider_pixverse.poller import Poller, Settings
 from airflow_provider_pixverse.polling import Decision, Watch, decide
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
     from airflow_provider_pixverse.generation import Balance, Generation
+    from airflow_provider_pixverse.media import Medium
     from airflow_provider_pixverse.requests import GenerationRequest
     from airflow_provider_pixverse.storage import SavedVideo
     from airflow_provider_pixverse.submission import OnAmbiguousSubmit
@@ -115,11 +117,7 @@ class PixverseHook(BaseHook):
         :raises PixverseError: any of its kinds but those about a finished video.
         """
         self.check(request)
-        media = {
-            field: read_medium(field, value)
-            for field in request.media_fields
-            if (value := getattr(request, field)) is not None
-        }
+        media = self._media(request)
 
         async def submit() -> Generation:
             async with self.settings.client() as client:
@@ -134,6 +132,16 @@ class PixverseHook(BaseHook):
                 )
 
         return _run(submit())
+
+    def _media(self, request: GenerationRequest) -> dict[str, Medium]:
+        media = {
+            field: read_medium(field, value)
+            for field in request.media_fields
+            if (value := getattr(request, field)) is not None
+        }
+        for field, medium in media.items():
+            check_medium(field, medium, catalog.MEDIA_LIMITS.get((self.settings.gateway, medium.kind)))
+        return media
 
     def get_generation(self, generation_id: str) -> Generation:
         """
