@@ -399,8 +399,8 @@ def lost(submitted: Submitted) -> PixverseNotFoundError:
     bought_at = submitted.submission.get("submitted_at") or "an unknown time"
     return PixverseNotFoundError(
         f"Generation {submitted.generation_id} was bought at {bought_at}, but the gateway does not know it "
-        f"any more: it has expired. This try bought nothing. Ask the gateway's support with this id, or clear the task "
-        f"to buy the video again.",
+        f"any more: it has expired. This try bought nothing. Ask the gateway's support with this id, or "
+        f"clear the task to buy the video again.",
         generation_id=submitted.generation_id,
     )
 

@@ -30,11 +30,14 @@ def gateway_of(connection: str) -> str:
 
 
 @contextmanager
-def sandbox(*, port: int = 0, speed: float = 1.0, ready_within: float = 60.0) -> Iterator[dict[str, str]]:
+def sandbox(
+    *, port: int = 0, speed: float = 1.0, seed: int | None = None, ready_within: float = 60.0
+) -> Iterator[dict[str, str]]:
     """Yield each gateway's connection, as JSON for `AIRFLOW_CONN_…`, while the sandbox runs."""
     command = [sys.executable, "-u", "-m", "airflow_provider_pixverse.sandbox"]
+    options = ["--port", str(port), "--speed", str(speed), *(() if seed is None else ("--seed", str(seed)))]
     process = subprocess.Popen(
-        [*command, "--port", str(port), "--speed", str(speed)],
+        [*command, *options],
         stdout=subprocess.PIPE,
         text=True,
         # Ctrl-C in a terminal reaches the whole group; the sandbox must outlive what still talks to it.
