@@ -168,10 +168,10 @@ def check(gateway: str, request: GenerationRequest) -> Offering | None:
     return row
 
 
-def model_of(gateway: str, request: GenerationRequest) -> str:
-    """Return the vendor's model id that serves a request which :func:`check` has passed."""
+def identify(gateway: str, request: GenerationRequest) -> tuple[str, str | None]:
+    """Return the vendor's model id that serves a checked request, and its PixVerse version where known."""
     row = find(gateway, request)
-    return request.model or (row.model if row else "")
+    return request.model or (row.model if row else ""), (row.version or None) if row else None
 
 
 def _wrong_frame(row: Offering, request: GenerationRequest) -> list[str]:

@@ -53,6 +53,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# httpx logs every URL at INFO: each poll, and the signed URL of each video.
+if logging.getLogger("httpx").level == logging.NOTSET:
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
 CONNECT_TIMEOUT = 10.0
 """Seconds to reach a host; how long an answer may take is the connection's request_timeout."""
 
@@ -61,6 +65,9 @@ REQUEST_TIMEOUT = 60.0
 
 MAX_CONNECTIONS = 100
 """Connections open to a gateway at a time, where the connection does not say."""
+
+LARGEST_ANSWER = 4 * 1024 * 1024
+"""Bytes beyond which an answer is no answer."""
 
 CHUNK = 256 * 1024
 """Bytes of a download held at a time."""
@@ -213,14 +220,26 @@ class Client:
     ) -> AnswerT:
         """Send a request and the further ones that reading its answer asks for."""
         while True:
-            answer = read(await self._send(request))
+            response = await self._send(request)
+            try:
+                answer = read(response)
+            except PixverseError:
+                raise
+            except Exception as error:
+                # Of a submission, this must count as "may have been bought", whatever it was.
+                raise PixverseUnavailableError(
+                    f"{self.gateway.name} gave an answer that cannot be read (HTTP {response.status_code}, "
+                    f"{type(error).__name__})"
+                ) from error
             if not isinstance(answer, httpx.Request):
                 return answer
             request = answer
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         try:
-            return await self._http.send(request)
+            response = await self._http.send(request, stream=True)
+            await _read(response)
+            return response
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             raise PixverseNotSentError(
                 f"{self.gateway.name} could not be reached: {_named(error)}"
@@ -232,6 +251,26 @@ class Client:
             ) from None
         except httpx.HTTPError as error:
             raise PixverseUnavailableError(f"{self.gateway.name} did not answer: {_named(error)}") from error
+
+
+async def _read(response: httpx.Response) -> None:
+    """Read an answer, and no more of it than an answer can be: a triggerer serves thousands of others."""
+    try:
+        length = response.headers.get("content-length", "")
+        if length.isascii() and length.isdigit() and int(length) <= LARGEST_ANSWER:
+            await response.aread()
+            return
+        chunks, size = [], 0
+        async for chunk in response.aiter_raw():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > LARGEST_ANSWER:
+                raise httpx.DecodingError(f"an answer of more than {LARGEST_ANSWER:,} bytes")
+        response.stream = httpx.ByteStream(b"".join(chunks))
+        response.is_stream_consumed = False
+        await response.aread()
+    finally:
+        await response.aclose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +295,7 @@ def download(url: str, *, request_timeout: float = REQUEST_TIMEOUT) -> Iterator[
     :param request_timeout: Seconds that the host may be silent.
     :raises PixverseDownloadError: where the host refuses or the transfer breaks off.
     """
-    host = urlsplit(url).netloc
+    host = urlsplit(url).hostname or "the video's host"
     timeout = httpx.Timeout(request_timeout, connect=min(CONNECT_TIMEOUT, request_timeout))
     try:
         with (

@@ -60,6 +60,9 @@ class Balance:
     amount: float
     unit: str
 
+    def __str__(self) -> str:
+        return f"{self.amount:,} {self.unit}"
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:

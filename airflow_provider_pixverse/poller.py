@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, assert_never
 from airflow_provider_pixverse.client import MAX_CONNECTIONS, REQUEST_TIMEOUT, Client
 from airflow_provider_pixverse.exceptions import PixverseAuthError, PixverseError
 from airflow_provider_pixverse.gateways import make_gateway
+from airflow_provider_pixverse.generation import Generation
 from airflow_provider_pixverse.polling import Deliver, GiveUp, Look, Wait, Watch, condition, decide
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from airflow_provider_pixverse.generation import Generation
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ class Settings:
     :param gateway: Name of the gateway.
     :param api_key: The key; left out of ``repr``.
     :param base_url: Base of everything the gateway offers; empty for the vendor's own.
+    :param region: The vendor's region, where it has several and ``base_url`` is empty.
     :param request_timeout: Seconds that an answer may take.
     :param max_connections: Most connections open to the gateway at a time.
     """
@@ -48,13 +49,14 @@ class Settings:
     gateway: str
     api_key: str = field(repr=False)
     base_url: str = ""
+    region: str | None = None
     request_timeout: float = REQUEST_TIMEOUT
     max_connections: int = MAX_CONNECTIONS
 
     def client(self) -> Client:
         """Return a client for this connection."""
         return Client(
-            make_gateway(self.gateway, self.api_key, base_url=self.base_url),
+            make_gateway(self.gateway, self.api_key, base_url=self.base_url, region=self.region),
             request_timeout=self.request_timeout,
             max_connections=self.max_connections,
         )
@@ -96,18 +98,19 @@ class Poller:
         """
         since = self._clock()
         due = since + first_look
-        said = ""
+        known = ""
         async with self._in_use():
             while True:
                 await self._sleep(max(0.0, due - self._clock()))
                 look = await self._look(watch.generation_id)
                 now = self._clock()
                 log.debug("Generation %s: %s", watch.generation_id, look)
-                if (says := condition(look)) != said:
+                if (stands := condition(look)) != known:
                     log.info(
-                        "Generation %s: %s, after %.0f s of waiting.", watch.generation_id, says, now - since
-                    )
-                    said = says
+                        "Generation %s: %s, after %.0f s of waiting.",
+                        watch.generation_id, _in_words(look), now - since,
+                    )  # fmt: skip
+                    known = stands
                 match decide(watch, look, now=now):
                     case Wait(seconds, watch):
                         # Counted from when the look was due: a slow answer does not stretch the interval.
@@ -166,3 +169,7 @@ class Poller:
                     refused, self._client = self._client, None
                     await refused.aclose()
             return self._settings != than
+
+
+def _in_words(look: Look) -> str:
+    return look.condition if isinstance(look, Generation) else str(look)

@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from airflow_provider_pixverse.exceptions import (
-    PixverseAuthError,
     PixverseCreditsError,
     PixverseError,
     PixverseGenerationFailed,
@@ -105,12 +104,10 @@ def decide(watch: Watch, look: Look, *, now: float) -> Decision:
 
 
 def condition(look: Look) -> str:
-    """Return how a look went in a few words, the same words as long as nothing has changed."""
-    if isinstance(look, Generation):
-        return look.condition
-    if isinstance(look, PixverseAuthError):
-        return "key refused"
-    return look.message
+    """Return the same word for looks between which nothing has changed that a person should read again."""
+    if not isinstance(look, Generation):
+        return type(look).__name__
+    return str(look.status) if look.recognized else "unknown"
 
 
 def _decide_on_answer(watch: Watch, generation: Generation, now: float) -> Decision:
@@ -126,11 +123,12 @@ def _decide_on_answer(watch: Watch, generation: Generation, now: float) -> Decis
             )
         )
     if generation.status is GenerationStatus.FAILED:
-        return GiveUp(_failure(generation))
+        return GiveUp(failure(generation))
     return _wait_or_time_out(watch, watch.poll_interval, now, f"still {generation.condition}")
 
 
-def _failure(generation: Generation) -> PixverseError:
+def failure(generation: Generation) -> PixverseError:
+    """Return the error for a generation that the vendor failed or refused to make."""
     words = generation.error or f"status {generation.vendor_status!r}, without a reason"
     if generation.moderated:
         return PixverseModerationError(

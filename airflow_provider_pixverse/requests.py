@@ -9,11 +9,13 @@ fields that belong together); what depends on the gateway, task and version is d
 
 from __future__ import annotations
 
+import json
 import re
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -50,6 +52,18 @@ def _blank_is_absent(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def _blank_is_default(default: Any) -> BeforeValidator:
+    return BeforeValidator(lambda value: default if _blank_is_absent(value) is None else value)
+
+
+def _goes_into_json(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"it cannot be sent as JSON: {error}") from None
+    return value
+
+
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 OptionalText = Annotated[Text | None, BeforeValidator(_blank_is_absent)]
 Media = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -74,7 +88,7 @@ class GenerationRequest(BaseModel):
     media_fields: ClassVar[tuple[str, ...]] = ()
 
     model: OptionalText = None
-    extra: dict[str, Any] | None = None
+    extra: Annotated[dict[str, Any] | None, AfterValidator(_goes_into_json)] = None
 
 
 class _Spoken(GenerationRequest):
@@ -92,7 +106,7 @@ class _Spoken(GenerationRequest):
     @classmethod
     def _know_the_voice(cls, value: Any) -> str:
         known = {name.lower(): name for name in ("auto", *VOICES)}
-        name = known.get(str(value).strip().lower())
+        name = known.get(str(_blank_is_absent(value) or "auto").strip().lower())
         if name is None:
             raise ValueError(f"allowed are {', '.join(known.values())}")
         return name
@@ -123,14 +137,14 @@ class VideoRequest(_Spoken):
     style: Annotated[Style | None, BeforeValidator(_blank_is_absent)] = None
     seed: Annotated[int | None, Field(ge=0, le=2147483647), BeforeValidator(_blank_is_absent)] = None
     sound_effect: OptionalText = None
-    audio: bool = False
-    multi_clip: bool = False
-    thinking: Thinking = "auto"
+    audio: Annotated[bool, _blank_is_default(False)] = False
+    multi_clip: Annotated[bool, _blank_is_default(False)] = False
+    thinking: Annotated[Thinking, _blank_is_default("auto")] = "auto"
 
     @field_validator("version", mode="before")
     @classmethod
     def _spell_the_version(cls, value: Any) -> str:
-        text = str(value).strip().lower().replace("-", ".")
+        text = str(_blank_is_absent(value) or "v5").strip().lower().replace("-", ".")
         if text[:1].isdigit():
             text = f"v{text}"
         if not re.fullmatch(r"[a-z]\d+(\.\d+)?", text):

@@ -34,6 +34,9 @@ RETRY_DELAYS = (1.0, 5.0)
 BLOCK = 8 * 1024 * 1024
 """Bytes that an object store's client collects before it sends a part; S3 takes 10,000 of at least 5 MiB."""
 
+LONGEST_NAME = 120
+"""Characters of an id in a file name; file systems take 255 bytes."""
+
 NEEDED_BOXES = frozenset({b"ftyp", b"moov", b"mdat"})
 
 
@@ -47,6 +50,9 @@ class FileSystem(Protocol):
 
     def makedirs(self, path: str, exist_ok: bool) -> None:
         """Create a folder and those above it."""
+
+    def cp_file(self, path1: str, path2: str) -> None:
+        """Copy a file, replacing what is there."""
 
     def mv(self, path1: str, path2: str) -> None:
         """Move a file, replacing what is there."""
@@ -105,19 +111,15 @@ def save(
         try:
             video = _save_once(download, fs, path, generation_id)
             break
-        except PixverseDownloadError as error:
+        except Exception as error:
+            # Whatever a file system raises, too: OSError, botocore's ClientError, a credentials error.
             if delay is None:
-                raise _undelivered(generation_id, path, error) from error
+                raise undelivered(generation_id, path, error) from error
             log.warning(
-                "Download of generation %s did not arrive whole (%s). Trying again in %.0f s.",
-                generation_id, error.message, delay,
+                "Generation %s was not saved (%s). Downloading it again in %.0f s.",
+                generation_id, _words(error), delay,
             )  # fmt: skip
             sleep(delay)
-        except PixverseError:
-            raise
-        except Exception as error:
-            # Whatever a file system raises: OSError, botocore's ClientError, a credentials error.
-            raise _undelivered(generation_id, path, error) from error
     if file_size is not None and file_size != video.size_bytes:
         log.warning(
             "Generation %s: the vendor describes a file of %d bytes; the video is whole with %d bytes "
@@ -130,8 +132,9 @@ def save(
 def _save_once(
     download: Callable[[], AbstractContextManager[Download]], fs: FileSystem, path: str, generation_id: str
 ) -> SavedVideo:
-    folder, name = posixpath.split(path)
-    beside = posixpath.join(folder, f".{name}.{_as_name(generation_id)}.part")
+    # The same name in every try, so that what a killed one left is replaced; short, whatever the path is.
+    unique = hashlib.sha256(f"{path} {generation_id}".encode()).hexdigest()[:16]
+    beside = posixpath.join(posixpath.dirname(path), f".pixverse-{unique}.part")
     boxes, digest = BoxWalk(), hashlib.sha256()
     with download() as video, _removed_on_failure(fs, beside):
         with _opened(fs, beside) as file:
@@ -177,7 +180,13 @@ def _move_into_place(fs: FileSystem, beside: str, path: str) -> None:
         # fsspec moves like mv does, into the folder where the target is one.
         os.replace(beside, path)
     else:
-        fs.mv(beside, path)
+        try:
+            # Not fs.mv(), which takes what the path says for a pattern or a folder.
+            fs.cp_file(beside, path)
+        except NotImplementedError:
+            fs.mv(beside, path)
+        else:
+            fs.rm_file(beside)
 
 
 @contextmanager
@@ -190,17 +199,24 @@ def _removed_on_failure(fs: FileSystem, path: str) -> Iterator[None]:
         raise
 
 
-def _undelivered(generation_id: str, path: str, error: Exception) -> PixverseDownloadError:
-    words = error.message if isinstance(error, PixverseError) else f"{type(error).__name__}: {error}"
+def undelivered(generation_id: str, path: str, error: Exception) -> PixverseDownloadError:
+    """Return the error for a video that exists but could not be put where it was asked to be."""
     return PixverseDownloadError(
-        f"Generation {generation_id} is finished and paid for, but was not saved to {path}: {words}. Nothing "
-        f"was left there. Mend the cause and retry or clear the task before the video expires.",
+        f"Generation {generation_id} is finished and paid for, but was not saved to {path}: {_words(error)}. "
+        f"Nothing was left there. Mend the cause and retry or clear the task before the video expires.",
         generation_id=generation_id,
     )
 
 
+def _words(error: Exception) -> str:
+    return error.message if isinstance(error, PixverseError) else f"{type(error).__name__}: {error}"
+
+
 def _as_name(generation_id: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]", "_", generation_id).lstrip(".") or "video"
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", generation_id).lstrip(".") or "video"
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME - 17]}-{hashlib.sha256(generation_id.encode()).hexdigest()[:16]}"
 
 
 class BoxWalk:
@@ -256,7 +272,7 @@ class BoxWalk:
         length, name = int.from_bytes(header[:4], "big"), header[4:8]
         if length == 1:
             length = int.from_bytes(header[8:16], "big")
-        if length == 0:
+        if length == 0 and name == b"mdat":
             self._to_skip = None  # the box reaches to the end of the file, however long that is
         elif length < len(header):
             self._broken = f"its box {name!r} has an impossible length"

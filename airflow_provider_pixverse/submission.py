@@ -99,6 +99,7 @@ class Attempts:
     repeats: int = 0
     refused: int = 0
     looks: int = 0
+    was_absent: bool = False
     resubmitted: bool = False
     doubt: PixverseError | None = field(default=None, repr=False)
     last_refusal: str = ""
@@ -169,8 +170,11 @@ def decide_on_look_up(attempts: Attempts, look_up: LookUp, *, now: float) -> Ste
     """
     if isinstance(look_up, Generation):
         return Accepted(look_up)
-    worth_another_look = isinstance(look_up, Absent | PixverseUnavailableError | PixverseRateLimitError)
-    return _ask(attempts, now) if worth_another_look else _remains_unknown(attempts)
+    if isinstance(look_up, Absent):
+        return _ask(replace(attempts, was_absent=True), now)
+    if isinstance(look_up, PixverseUnavailableError | PixverseRateLimitError):
+        return _ask(attempts, now)
+    return _remains_unknown(attempts, now)
 
 
 def unfinished() -> PixverseAmbiguousSubmitError:
@@ -188,7 +192,7 @@ def _send_unreached(attempts: Attempts, outcome: PixverseNotSentError, now: floa
 
 def _send_refused(attempts: Attempts, outcome: PixverseRateLimitError, now: float) -> Step:
     told = outcome.delay(now)
-    delay = _back_off(attempts.refused) if told is None else told
+    delay = max(_back_off(attempts.refused), told or 0.0)
     if now + delay > attempts.deadline:
         return _stop(attempts, outcome)
     return Send(delay, replace(attempts, refused=attempts.refused + 1), outcome.message)
@@ -199,7 +203,7 @@ def _stop(attempts: Attempts, error: PixverseError) -> Step:
     refused = not isinstance(error, PixverseNotSentError | PixverseRateLimitError)
     if attempts.doubt is None or (attempts.repeats_safely and refused):
         return Stop(error)
-    return _remains_unknown(replace(attempts, resubmitted=True, last_refusal=str(error)))
+    return _remains_unknown(replace(attempts, resubmitted=True, last_refusal=str(error)), now=0.0)
 
 
 def _repeat(attempts: Attempts, now: float) -> Step:
@@ -212,20 +216,22 @@ def _repeat(attempts: Attempts, now: float) -> Step:
 
 def _ask(attempts: Attempts, now: float) -> Step:
     if not attempts.can_look_up or attempts.looks >= len(LOOK_UP_DELAYS):
-        return _remains_unknown(attempts)
+        return _remains_unknown(attempts, now)
+    # Looking buys nothing, so it is done whatever the deadline says.
     delay = LOOK_UP_DELAYS[attempts.looks]
-    if now + delay > attempts.deadline:
-        return _remains_unknown(attempts)
     reason = str(attempts.doubt)
     return Ask(delay, replace(attempts, looks=attempts.looks + 1), reason)
 
 
-def _remains_unknown(attempts: Attempts) -> Step:
-    if attempts.on_ambiguous_submit == "resubmit" and not attempts.resubmitted:
+def _remains_unknown(attempts: Attempts, now: float) -> Step:
+    may_resubmit = attempts.on_ambiguous_submit == "resubmit" and not attempts.resubmitted
+    if may_resubmit and now <= attempts.deadline:
         return Send(
             0.0, replace(attempts, resubmitted=True), f"{attempts.doubt} Submitting once more as asked"
         )
-    looked = " The gateway's records do not show it." if attempts.can_look_up else ""
+    looked = ""
+    if attempts.can_look_up:
+        looked = f" The gateway's records {'do not show it' if attempts.was_absent else 'could not be read'}."
     again = " It was submitted twice." if attempts.resubmitted else ""
     if attempts.last_refusal:
         again = f" The second submission bought nothing: {attempts.last_refusal}"

@@ -78,6 +78,9 @@ SWITCHES = {
 CLOCK_SKEW = 120.0
 """Seconds by which the vendor's clock may differ from ours when its logs are searched."""
 
+LAST_LOG_ROW = 5_000
+"""Row after which the search of the logs ends."""
+
 _SEED_IN_URL = re.compile(r"_seed(\d+)\.mp4")
 
 
@@ -100,21 +103,21 @@ class AimlapiGateway(Gateway):
     def submitted(self, response: httpx.Response) -> Generation:
         """Read the submit answer; one without an id is ambiguous unless its code is in the error table."""
         body = json_object(response) or {}
-        if response.is_success:
-            # The header carries the same id as the body ("Request Tracing and Cost Headers").
-            generation_id = _identifier(body) or response.headers.get("x-inference-id", "")
-            if generation_id:
-                return self._generation(generation_id, body, response)
-        elif (error := self._refusal(response, body)) is not None:
+        named = response.headers.get("x-inference-id", "")
+        if not response.is_success and (error := self._refusal(response, body)) is not None:
             raise error
-        elif response.status_code == 404:
+        # The header carries the same id as the body ("Request Tracing and Cost Headers").
+        if generation_id := _identifier(body) or (named if response.is_success else ""):
+            return self._generation(generation_id, body, response)
+        if response.status_code == 404:
             raise PixverseRequestError(
                 f"aimlapi does not know this endpoint or model (HTTP 404): {self._words(body)}. Nothing was "
                 f"bought. Check model, and the connection's host."
             )
         words = self._words(body) or str(unusable(self.name, response))
+        trace = f" (x-inference-id {self.redact(named)})" if named else ""
         raise PixverseAmbiguousSubmitError(
-            f"aimlapi answered the submission with HTTP {response.status_code} and no id: {words}"
+            f"aimlapi answered the submission with HTTP {response.status_code} and no id{trace}: {words}"
         )
 
     def poll(self, generation_id: str) -> httpx.Request:
@@ -130,7 +133,7 @@ class AimlapiGateway(Gateway):
         """Read a poll: by the body's status first, since a failed job's HTTP code is not documented."""
         body = json_object(response)
         generation_id = response.request.url.params["generation_id"]
-        if body is not None and (response.is_success or _status_word(body) in STATUSES):
+        if body is not None and (response.is_success or self._is_about(generation_id, body, response)):
             generation = self._generation(generation_id, body, response)
             if generation.status is GenerationStatus.FAILED and _error_name(body).startswith("notfound"):
                 raise self._not_found(generation_id, body)
@@ -139,9 +142,14 @@ class AimlapiGateway(Gateway):
         elif response.status_code in (400, 404):
             # What an unknown id is answered with is not documented; a poll has nothing else to refuse.
             raise self._not_found(generation_id, body or {})
-        elif (error := self._refusal(response, body or {})) is not None:
+        elif (error := self._refusal(response, body or {}, of_submission=False)) is not None:
             raise error.about(generation_id)
         raise unusable(self.name, response).about(generation_id)
+
+    def _is_about(self, generation_id: str, body: dict[str, Any], response: httpx.Response) -> bool:
+        """Return whether an error's body describes the generation, and not the trouble of asking for it."""
+        describes = _identifier(body) == generation_id and _status_word(body) in STATUSES
+        return describes and response.status_code not in (401, 403, 429)
 
     def balance(self) -> httpx.Request:
         """Return ``GET /v2/billing``."""
@@ -152,7 +160,7 @@ class AimlapiGateway(Gateway):
         body = json_object(response)
         if response.is_success and body and _number(body.get("current_balance")) is not None:
             return Balance(float(body["current_balance"]), "usd")
-        raise self._refusal(response, body or {}) or unusable(self.name, response)
+        raise self._refusal(response, body or {}, of_submission=False) or unusable(self.name, response)
 
     def look_up(self, request: GenerationRequest, *, key: str, since: float, until: float) -> httpx.Request:
         """Return ``GET /v2/logs`` for the time since the submission was sent."""
@@ -167,12 +175,14 @@ class AimlapiGateway(Gateway):
         if not response.is_success or not isinstance(rows, list):
             if response.status_code in (400, 404):
                 raise PixverseRequestError(f"aimlapi's logs cannot be read: {self._words(body or {})}")
-            raise self._refusal(response, body or {}) or unusable(self.name, response)
+            raise self._refusal(response, body or {}, of_submission=False) or unusable(self.name, response)
         for row in rows:
             if isinstance(row, dict) and row.get("client_request_id") == key and row.get("inference_id"):
                 return self._from_log(row)
-        if (body or {}).get("pagination", {}).get("has_more"):
-            asked = response.request.url.params
+        asked = response.request.url.params
+        pagination = (body or {}).get("pagination")
+        has_more = isinstance(pagination, dict) and pagination.get("has_more") is True
+        if rows and has_more and int(asked["offset"]) < LAST_LOG_ROW:
             return self._logs(
                 float(datetime.fromisoformat(asked["start"]).timestamp()),
                 float(datetime.fromisoformat(asked["end"]).timestamp()),
@@ -186,7 +196,8 @@ class AimlapiGateway(Gateway):
 
     def _from_log(self, row: dict[str, Any]) -> Generation:
         failed = row.get("status") == "failed"
-        credits = _number((row.get("cost") or {}).get("credits"))
+        cost = row.get("cost")
+        credits = _number(cost.get("credits")) if isinstance(cost, dict) else None
         return Generation(
             id=str(row["inference_id"]),
             gateway=self.name,
@@ -230,7 +241,7 @@ class AimlapiGateway(Gateway):
             id=generation_id,
             gateway=self.name,
             status=status or GenerationStatus.GENERATING,
-            vendor_status=word,
+            vendor_status=self.redact(str(body.get("status") or "")),
             recognized=status is not None,
             video_url=url or None,
             cost=_cost(body, response),
@@ -240,16 +251,18 @@ class AimlapiGateway(Gateway):
             file_size=int(size) if size else None,
         )
 
-    def _refusal(self, response: httpx.Response, body: dict[str, Any]) -> PixverseError | None:
+    def _refusal(
+        self, response: httpx.Response, body: dict[str, Any], *, of_submission: bool = True
+    ) -> PixverseError | None:
         """Return the error for a code of the vendor's table that says nothing was bought."""
         code = response.status_code
         words = self._words(body) or f"HTTP {code}"
+        if code in (400, 403) and speaks_of_moderation(f"{_error_name(body)} {words}"):
+            return PixverseModerationError(
+                f"aimlapi refused the input by moderation, nothing was bought: {words}. Change the "
+                f"prompt or the input."
+            )
         if code == 400:
-            if speaks_of_moderation(words):
-                return PixverseModerationError(
-                    f"aimlapi refused the input by moderation, nothing was bought: {words}. Change the "
-                    f"prompt or the input."
-                )
             return PixverseRequestError(f"aimlapi refused the request, nothing was bought: {words}")
         if code == 401 or (code == 403 and _is_about_rights(words)):
             return PixverseAuthError(
@@ -257,14 +270,11 @@ class AimlapiGateway(Gateway):
                 f"aimlapi.com/app/keys."
             )
         if code == 403:
-            return PixverseCreditsError(
-                f"The aimlapi account has no credits left: {words}. Nothing was bought. Top it up and clear "
-                f"the task."
-            )
+            todo = " Nothing was bought. Top it up and clear the task." if of_submission else ""
+            return PixverseCreditsError(f"The aimlapi account has no credits left: {words}.{todo}")
         if code == 429:
-            return rate_limited(
-                f"aimlapi takes no more requests for now, nothing was bought: {words}", response
-            )
+            bought = ", nothing was bought" if of_submission else ""
+            return rate_limited(f"aimlapi takes no more requests for now{bought}: {words}", response)
         return None
 
     def _not_found(self, generation_id: str, body: dict[str, Any]) -> PixverseNotFoundError:
@@ -325,7 +335,7 @@ def _number(value: Any) -> float | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if not math.isfinite(number):
         return None

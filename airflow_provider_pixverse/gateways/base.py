@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _LONGEST_WORDS = 500
 _MODERATION = re.compile(
-    r"moderat|content[ _-]?policy|nsfw|safety (system|filter|check)|sensitive|prohibited|inappropriate",
+    r"moderat|content[ _-]?policy|nsfw|safety (system|filter|check)|sensitive (content|material|word|info)"
+    r"|prohibited content|inappropriate",
     re.IGNORECASE,
 )
 
@@ -151,7 +152,7 @@ class Gateway(ABC):
     def redact(self, text: str) -> str:
         """Return a vendor's words as they may be raised, logged and stored: short, without the key."""
         if self._api_key:
-            text = text.replace(self._api_key, "***")
+            text = re.sub(re.escape(self._api_key), "***", text, flags=re.IGNORECASE)
         text = " ".join(text.split())
         return text if len(text) <= _LONGEST_WORDS else f"{text[: _LONGEST_WORDS - 1]}…"
 
@@ -160,7 +161,7 @@ def json_object(response: httpx.Response) -> dict[str, Any] | None:
     """Return the body where it is a JSON object, else ``None``."""
     try:
         body = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
 
@@ -189,7 +190,7 @@ def rate_limited(message: str, response: httpx.Response) -> PixverseRateLimitErr
     ``Retry-After`` is seconds or an HTTP date (RFC 9110, section 10.2.3); what cannot be read is left out.
     """
     value = response.headers.get("retry-after", "").strip()
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return PixverseRateLimitError(message, retry_after=float(value))
     try:
         moment = parsedate_to_datetime(value)

@@ -34,10 +34,11 @@ def read_medium(field: str, value: str) -> Medium:
         ``ObjectStoragePath`` takes, with its Airflow connection.
     :raises PixverseRequestError: where it cannot be read.
     """
-    if value.startswith(("http://", "https://")):
+    scheme = value.partition(":")[0].lower()
+    if scheme in ("http", "https"):
         return Medium(KINDS[field], url=value)
     try:
-        if value.startswith("data:"):
+        if scheme == "data":
             content = _decode(value)
             return _described(field, field, len(content), lambda: BytesIO(content))
         path = ObjectStoragePath(value)
@@ -81,9 +82,10 @@ _USUAL = {"audio/wave": "audio/wav", "audio/x-wav": "audio/wav", "audio/mp3": "a
 
 
 def _decode(uri: str) -> bytes:
-    head, comma, body = uri.removeprefix("data:").partition(",")
+    head, comma, body = uri.partition(",")
     if not comma:
         raise ValueError("a data URI has a comma between its type and its content")
-    if "base64" in head.split(";")[1:]:
-        return base64.b64decode(body, validate=True)
-    return unquote_to_bytes(body)
+    content = unquote_to_bytes(body)
+    if "base64" in head.lower().split(";")[1:]:
+        return base64.b64decode(b"".join(content.split()), validate=True)
+    return content

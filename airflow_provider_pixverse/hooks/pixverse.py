@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from weakref import WeakKeyDictionary
 
+import httpx
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.sdk import BaseHook, ObjectStoragePath
 
@@ -79,17 +80,17 @@ class PixverseHook(BaseHook):
         """Return what the connection says; clients are opened for each verb."""
         return self.settings
 
-    def check(self, request: GenerationRequest) -> str:
+    def check(self, request: GenerationRequest) -> tuple[str, str | None]:
         """
         Hold a request against the catalogue; nothing is sent.
 
         :param request: What the user asks for.
-        :return: The vendor's model that would serve it.
+        :return: The vendor's model that would serve it, and its PixVerse version where that is known.
         :raises PixverseRequestError: naming field, value and what is allowed.
         """
         gateway = self.settings.gateway
         catalog.check(gateway, request)
-        return catalog.model_of(gateway, request)
+        return catalog.identify(gateway, request)
 
     def submit(
         self,
@@ -207,15 +208,36 @@ class PixverseHook(BaseHook):
                 generation_id=generation.id,
             )
         target = storage.file_name(output_path, generation.id)
-        path = ObjectStoragePath(target)
+        try:
+            path = ObjectStoragePath(target)
+            fs = path.fs
+        except Exception as error:
+            # A missing provider or connection: whatever ObjectStoragePath meets on its way to the storage.
+            raise storage.undelivered(generation.id, target, error) from error
         saved = storage.save(
             partial(download, generation.video_url, request_timeout=self.settings.request_timeout),
-            path.fs,
+            fs,
             path.path,
             generation_id=generation.id,
             file_size=generation.file_size,
         )
         return target, saved
+
+    def check_output_path(self, output_path: str) -> None:
+        """
+        Make sure that a video could go there as far as can be told without writing anything.
+
+        :param output_path: As :meth:`save_video` takes it.
+        :raises PixverseRequestError: where no storage answers to it.
+        """
+        try:
+            fs = ObjectStoragePath(output_path).fs
+        except Exception as error:
+            raise PixverseRequestError(
+                f"output_path={output_path!r}: no storage answers to it, nothing was sent: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        self.log.debug("%s is kept by %s", output_path, type(fs).__name__)
 
     def get_balance(self) -> Balance:
         """
@@ -267,12 +289,22 @@ def read_settings(connection: Connection, extra: dict[str, Any]) -> Settings:
         raise PixverseAuthError(
             f"The password of connection {connection.conn_id!r}, which is the API key, {fault}."
         )
+    if not isinstance(extra, dict) or (
+        not extra and (connection.extra or "{}").strip() not in ("{}", "null")
+    ):
+        raise PixverseRequestError(
+            f"The extra of connection {connection.conn_id!r} is not a JSON object, so its gateway is "
+            f"not known."
+        )
     gateway = str(extra.get("gateway") or DEFAULT_GATEWAY).strip().lower()
-    make_gateway(gateway, key)
+    region = str(extra.get("region") or "").strip().lower() or None
+    base_url = _base_url(connection)
+    make_gateway(gateway, key, base_url=base_url, region=region)
     return Settings(
         gateway=gateway,
         api_key=key,
-        base_url=_base_url(connection),
+        base_url=base_url,
+        region=region,
         request_timeout=_positive(extra, "request_timeout", REQUEST_TIMEOUT),
         max_connections=int(_positive(extra, "max_connections", MAX_CONNECTIONS)),
     )
@@ -280,10 +312,22 @@ def read_settings(connection: Connection, extra: dict[str, Any]) -> Settings:
 
 def _base_url(connection: Connection) -> str:
     host = (connection.host or "").strip()
-    if not host or "://" in host:
-        return host
-    port = f":{connection.port}" if connection.port else ""
-    return f"https://{host}{port}"
+    if not host:
+        return ""
+    if "://" not in host:
+        scheme = connection.schema if connection.schema in ("http", "https") else "https"
+        host = f"{scheme}://{host}"
+    try:
+        url = httpx.URL(host)
+        if connection.port and url.port is None:
+            url = url.copy_with(port=int(connection.port))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise PixverseRequestError(f"host={host!r} of connection {connection.conn_id!r}: {error}.") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise PixverseRequestError(
+            f"host={host!r} of connection {connection.conn_id!r}: allowed is a URL, like https://host/path."
+        )
+    return str(url)
 
 
 def _positive(extra: dict[str, Any], field: str, default: float) -> float:

@@ -164,6 +164,8 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
             request = self._request()
             hook = PixverseHook(self.pixverse_conn_id)
             hook.check(request)
+            if self.output_path:
+                hook.check_output_path(str(self.output_path))
             return self._next_try(context, hook, request)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -216,7 +218,9 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         self._announce(context, submission)
         if self.wait_for_completion:
             return self._wait_for(context, hook, submission)
-        return self._closed(context, unfinished(submission))
+        result = unfinished(submission)
+        self._tell_outlets(context, result)
+        return self._closed(context, result)
 
     def _is_worth_waiting_for(
         self, hook: PixverseHook, submitted: Submitted, records: Records | None
@@ -245,6 +249,8 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         *,
         in_doubt: bool = False,
     ) -> dict[str, Any]:
+        from airflow_provider_pixverse.generation import GenerationStatus
+        from airflow_provider_pixverse.polling import failure
         from airflow_provider_pixverse.submission import Submitted
 
         records = self._records(context)
@@ -269,13 +275,14 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
             # Every other error says that nothing was bought.
             self._on_record(context, lambda kept: kept.forget())
             raise
+        model, version = hook.check(request)
         submission = described(
             generation.id,
             deadline=deadline,
             gateway=generation.gateway,
             task=str(request.task),
-            version=getattr(request, "version", None),
-            model=hook.check(request),
+            version=version,
+            model=model,
             cost=generation.cost.as_dict() if generation.cost else None,
             seed=getattr(request, "seed", None) if generation.seed is None else generation.seed,
             submitted_at=now_iso(),
@@ -284,8 +291,12 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         self._on_record(context, lambda kept: kept.keep(submitted))
         log.info(
             "Submitted to %s: generation %s, model %s, cost %s.",
-            generation.gateway, generation.id, submission["model"], generation.cost or "not stated",
+            generation.gateway, generation.id, model, generation.cost or "not stated",
         )  # fmt: skip
+        self.generation_id = generation.id
+        context["ti"].xcom_push(key="generation_id", value=generation.id)
+        if generation.status is GenerationStatus.FAILED:
+            raise failure(generation)
         return submission
 
     def _announce(self, context: Context, submission: dict[str, Any]) -> None:

@@ -62,7 +62,10 @@ class WaitsForVideo:
         with self._failing():
             self._check_waiting()
             submission = self._submission(context, event or {})
-            return self._conclude(context, submission, outcome=(event or {}).get("outcome"))
+            outcome = (event or {"outcome": "error"}).get("outcome")
+            if outcome == "error" and event:
+                log.warning("The trigger gave up: %s", event.get("message"))
+            return self._conclude(context, submission, outcome=outcome)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Look once more where Airflow resumes the task only to fail it, its trigger being lost."""
@@ -174,11 +177,13 @@ class WaitsForVideo:
                 return self._deliver(context, hook, generation, submission)
             case GiveUp(error):
                 raise error
-        if outcome == "finished":
-            # The trigger saw it finished, so this look met a passing trouble: not worth a second deferral.
-            generation = hook.wait(watch.generation_id, timeout=LAST_LOOKS, poll_interval=self.poll_interval)
-            return self._deliver(context, hook, generation, submission)
-        self._defer(submission)
+        if outcome is None or outcome == "timeout":
+            self._defer(submission)
+        # Where the trigger saw it finished, this look met a passing trouble; where the trigger failed, the
+        # next one would as well. Neither is worth another deferral.
+        left = LAST_LOOKS if outcome == "finished" else submission["deadline"] - time.time()
+        generation = hook.wait(watch.generation_id, timeout=left, poll_interval=self.poll_interval)
+        return self._deliver(context, hook, generation, submission)
 
     def _defer(self, submission: dict[str, Any]) -> NoReturn:
         log.info(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -70,11 +71,9 @@ class PixverseGenerationSensor(WaitsForVideo, BaseSensorOperator):
             submission = self._bought_elsewhere()
             hook = PixverseHook(self.pixverse_conn_id)
             first_look = context["ti"].get_first_reschedule_date(context)
+            since = first_look.timestamp() if first_look else time.time()
             watch = Watch(
-                submission["generation_id"],
-                submission["deadline"],
-                self.poll_interval,
-                missing_since=first_look.timestamp() if first_look else None,
+                submission["generation_id"], since + self.timeout, self.poll_interval, missing_since=since
             )
             match hook.decide(watch):
                 case Deliver(generation):

@@ -27,6 +27,10 @@ its task was deferred; an event that comes before that report makes the schedule
 """
 
 
+SHORTEST_INTERVAL = 0.1
+"""Seconds between looks below which a trigger would take the event loop from its neighbours."""
+
+
 class PixverseGenerationTrigger(BaseTrigger):
     """
     Fires once, when a generation is finished, when time is up, or when looking further cannot help.
@@ -77,10 +81,12 @@ class PixverseGenerationTrigger(BaseTrigger):
 
     async def _wait(self) -> tuple[str, str]:
         try:
-            watch = Watch(self.generation_id, float(self.deadline), float(self.poll_interval))
+            interval = max(SHORTEST_INTERVAL, float(self.poll_interval))
+            watch = Watch(self.generation_id, float(self.deadline), interval)
             poller = shared_poller(self.pixverse_conn_id)
             # Spread, so that a thousand triggers that start together do not look together.
-            generation = await poller.wait(watch, first_look=random.uniform(0, watch.poll_interval))  # noqa: S311
+            first_look = min(random.uniform(0, interval), max(0.0, watch.deadline - time.time()))  # noqa: S311
+            generation = await poller.wait(watch, first_look=first_look)
         except PixverseTimeout as error:
             return "timeout", str(error)
         except Exception as error:
