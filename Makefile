@@ -15,7 +15,7 @@ BIN := .venv/bin
 READY := .venv/ready
 OLDEST_READY := .venv-oldest/ready
 
-.PHONY: help demo airflow test test-oldest lint fix check-wheel clean
+.PHONY: help demo airflow test test-oldest lint fix docs check-wheel clean
 
 help:
 	@echo 'make demo [GATEWAY=aimlapi|segmind|pixverse]  one example, against the sandbox: no key, no spending'
@@ -54,6 +54,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/catalog_table.py --check
+
+docs: $(READY)
+	$(BIN)/python scripts/catalog_table.py
 
 fix: $(READY)
 	$(BIN)/ruff check --fix .
