@@ -30,13 +30,13 @@ def _cells(row: Offering) -> tuple[str, ...]:
     return (
         row.gateway,
         row.task,
-        row.version or "–",
+        row.version or "-",
         f"`{row.model}`",
         _durations(row.durations),
         ", ".join(row.resolutions) or "as the input",
         ", ".join(row.aspect_ratios) or "as the input",
-        ", ".join(sorted(row.options)) or "–",
-        ", ".join(excluded) or "–",
+        ", ".join(sorted(row.options)) or "-",
+        ", ".join(excluded) or "-",
     )
 
 
