@@ -26,6 +26,8 @@ from airflow_provider_pixverse.polling import Deliver, GiveUp, Look, Wait, Watch
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from airflow_provider_pixverse.gateways.base import Gateway
+
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +55,14 @@ class Settings:
     request_timeout: float = REQUEST_TIMEOUT
     max_connections: int = MAX_CONNECTIONS
 
+    def make_gateway(self) -> Gateway:
+        """Return the contract that this connection speaks."""
+        return make_gateway(self.gateway, self.api_key, base_url=self.base_url, region=self.region)
+
     def client(self) -> Client:
         """Return a client for this connection."""
         return Client(
-            make_gateway(self.gateway, self.api_key, base_url=self.base_url, region=self.region),
+            self.make_gateway(),
             request_timeout=self.request_timeout,
             max_connections=self.max_connections,
         )

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Connection
 
-    from airflow_provider_pixverse.generation import Balance, Generation
+    from airflow_provider_pixverse.generation import Balance, Cost, Generation
     from airflow_provider_pixverse.media import Medium
     from airflow_provider_pixverse.requests import GenerationRequest
     from airflow_provider_pixverse.storage import SavedVideo
@@ -91,6 +91,14 @@ class PixverseHook(BaseHook):
         gateway = self.settings.gateway
         catalog.check(gateway, request)
         return catalog.identify(gateway, request)
+
+    def expected_cost(self, request: GenerationRequest) -> Cost | None:
+        """
+        Return what the vendor's published prices say a request costs, or ``None`` where they say nothing.
+
+        :param request: What the user asks for.
+        """
+        return self.settings.make_gateway().expected_cost(request)
 
     def submit(
         self,

@@ -260,6 +260,9 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
                 "[pixverse] state_path, or an output_path, to keep a record of the submission there."
             )
         deadline = time.time() + self.timeout
+        expected = hook.expected_cost(request)
+        if expected:
+            log.info("Expected cost by the gateway's published prices: %s.", expected)
         try:
             generation = hook.submit(
                 request,
@@ -276,6 +279,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
             self._on_record(context, lambda kept: kept.forget())
             raise
         model, version = hook.check(request)
+        cost = generation.cost or expected
         submission = described(
             generation.id,
             deadline=deadline,
@@ -283,7 +287,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
             task=str(request.task),
             version=version,
             model=model,
-            cost=generation.cost.as_dict() if generation.cost else None,
+            cost=cost.as_dict() if cost else None,
             seed=getattr(request, "seed", None) if generation.seed is None else generation.seed,
             submitted_at=now_iso(),
         )
@@ -291,7 +295,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         self._on_record(context, lambda kept: kept.keep(submitted))
         log.info(
             "Submitted to %s: generation %s, model %s, cost %s.",
-            generation.gateway, generation.id, model, generation.cost or "not stated",
+            generation.gateway, generation.id, model, cost or "not stated",
         )  # fmt: skip
         self.generation_id = generation.id
         context["ti"].xcom_push(key="generation_id", value=generation.id)
