@@ -129,7 +129,7 @@ def find(gateway: str, request: GenerationRequest) -> Offering | None:
     of_task = [row for row in OFFERINGS if row.task == request.task]
     here = [row for row in of_task if row.gateway == gateway]
     if request.model is not None:
-        return next((row for row in here if request.model in (row.model, *row.aliases)), None)
+        return _named(request.model, here, gateway, request)
     version = request.version if isinstance(request, VideoRequest) else ""
     for row in here:
         if row.version == version:
@@ -144,6 +144,18 @@ def find(gateway: str, request: GenerationRequest) -> Offering | None:
         f"{_offered_by([row for row in of_task if row.version == version])}. "
         f"A newer model can be named by the vendor's id in model."
     )
+
+
+def _named(model: str, here: list[Offering], gateway: str, request: GenerationRequest) -> Offering | None:
+    version = getattr(request, "version", "")
+    rows = [row for row in OFFERINGS if row.gateway == gateway and model in (row.model, *row.aliases)]
+    for_task = [row for row in rows if row in here]
+    if rows and not for_task:
+        raise PixverseRequestError(
+            f"model={shown(model)}: at the gateway {gateway!r} it makes "
+            f"{_listed({row.task for row in rows})}, not {request.task}."
+        )
+    return next((row for row in for_task if row.version == version), for_task[0] if for_task else None)
 
 
 def check(gateway: str, request: GenerationRequest) -> Offering | None:

@@ -252,14 +252,13 @@ def build(kind: type[RequestT], **fields: Any) -> RequestT:
         raise PixverseRequestError(f"Invalid {kind.task} request, nothing was sent: {wrong}.") from None
 
 
-def shown(value: Any, *, media: bool = False) -> str:
+def shown(value: Any) -> str:
     """
     Return a value as an error message may show it: short, and without what may sign a URL.
 
     :param value: Any value of a request field.
-    :param media: Whether the value is a URL or path, whose query may hold a signature.
     """
-    text = repr(value.split("?", 1)[0] if media and isinstance(value, str) else value)
+    text = re.sub(r"\?[^\s'\"]*", "", repr(value)) if "://" in repr(value) else repr(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
@@ -272,4 +271,4 @@ def _explain(problem: Any, kind: type[GenerationRequest]) -> str:
         return f"{field} is not a field of it, which has {', '.join(sorted(kind.model_fields))}"
     if problem["type"] == "missing":
         return f"{field} is required"
-    return f"{field}={shown(problem['input'], media=field in kind.media_fields)}: {message}"
+    return f"{field}={shown(problem['input'])}: {message}"

@@ -211,7 +211,7 @@ def _repeat(attempts: Attempts, now: float) -> Step:
     if attempts.repeats >= SAFE_REPEATS or now + delay > attempts.deadline:
         return _ask(attempts, now)
     repeated = replace(attempts, repeats=attempts.repeats + 1)
-    return Send(delay, repeated, f"{attempts.doubt} Under the same key this buys nothing more")
+    return Send(delay, repeated, f"{_sentence(attempts.doubt)} Under the same key this buys nothing more")
 
 
 def _ask(attempts: Attempts, now: float) -> Step:
@@ -227,26 +227,32 @@ def _remains_unknown(attempts: Attempts, now: float) -> Step:
     may_resubmit = attempts.on_ambiguous_submit == "resubmit" and not attempts.resubmitted
     if may_resubmit and now <= attempts.deadline:
         return Send(
-            0.0, replace(attempts, resubmitted=True), f"{attempts.doubt} Submitting once more as asked"
+            0.0,
+            replace(attempts, resubmitted=True),
+            f"{_sentence(attempts.doubt)} Submitting once more as asked",
         )
     looked = ""
     if attempts.can_look_up:
         looked = f" The gateway's records {'do not show it' if attempts.was_absent else 'could not be read'}."
     again = " It was submitted twice." if attempts.resubmitted else ""
     if attempts.last_refusal:
-        again = f" The second submission bought nothing: {attempts.last_refusal}"
+        again = f" The second submission bought nothing: {_sentence(attempts.last_refusal)}"
     return Stop(
         PixverseAmbiguousSubmitError(
-            f"A video may have been bought and its id is not known: {attempts.doubt}{looked}{again} Look in "
-            f"the gateway's dashboard for the request {attempts.key}. If it is there, deliver it by its id; "
-            f"if not, clear this task to submit it again. on_ambiguous_submit='resubmit' accepts the risk "
-            f"of paying twice."
+            f"A video may have been bought and its id is not known: {_sentence(attempts.doubt)}{looked}{again} "
+            f"Look in the gateway's dashboard for the request {attempts.key}. If it is there, deliver it by its "
+            f"id; if not, on_ambiguous_submit='resubmit' submits it once more and accepts the risk of paying "
+            f"twice."
         )
     )
 
 
+def _sentence(words: object) -> str:
+    return f"{str(words).rstrip('.')}."
+
+
 def _back_off(times: int) -> float:
-    return float(min(FIRST_BACK_OFF * 2**times, LONGEST_BACK_OFF))
+    return float(min(FIRST_BACK_OFF * 2 ** min(times, 10), LONGEST_BACK_OFF))
 
 
 class _Phase(BaseModel):

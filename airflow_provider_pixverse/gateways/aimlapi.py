@@ -139,9 +139,9 @@ class AimlapiGateway(Gateway):
                 raise self._not_found(generation_id, body)
             if body:
                 return generation
-        elif response.status_code in (400, 404):
+        elif response.status_code in (400, 404) and body is not None:
             # What an unknown id is answered with is not documented; a poll has nothing else to refuse.
-            raise self._not_found(generation_id, body or {})
+            raise self._not_found(generation_id, body)
         elif (error := self._refusal(response, body or {}, of_submission=False)) is not None:
             raise error.about(generation_id)
         raise unusable(self.name, response).about(generation_id)

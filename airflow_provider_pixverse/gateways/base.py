@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _LONGEST_WORDS = 500
 _MODERATION = re.compile(
-    r"moderat|content[ _-]?policy|nsfw|safety (system|filter|check)|sensitive (content|material|word|info)"
-    r"|prohibited content|inappropriate",
+    r"\bmoderation\b|\bmoderated\b|moderation(exception|error)|content[ _-]?policy|nsfw|safety (system|filter|check)"
+    r"|sensitive (content|material|word|info)|prohibited content|inappropriate",
     re.IGNORECASE,
 )
 
@@ -194,7 +194,7 @@ def rate_limited(message: str, response: httpx.Response) -> PixverseRateLimitErr
         return PixverseRateLimitError(message, retry_after=float(value))
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return PixverseRateLimitError(message, retry_at=moment.timestamp())
+    except (ValueError, OverflowError):
         return PixverseRateLimitError(message)
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return PixverseRateLimitError(message, retry_at=moment.timestamp())

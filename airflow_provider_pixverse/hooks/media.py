@@ -46,8 +46,7 @@ def read_medium(field: str, value: str) -> Medium:
     except Exception as error:
         # Whatever a file system raises: OSError, botocore's ClientError, a missing provider.
         raise PixverseRequestError(
-            f"{field}={shown(value, media=True)} cannot be read, nothing was sent: "
-            f"{type(error).__name__}: {error}"
+            f"{field}={shown(value)} cannot be read, nothing was sent: {type(error).__name__}: {error}"
         ) from error
 
 

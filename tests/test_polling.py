@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What follows from one look at a generation. Times are seconds after the wait began, at 1000."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from airflow_provider_pixverse import exceptions
+from airflow_provider_pixverse.exceptions import (
+    PixverseAmbiguousSubmitError,
+    PixverseAuthError,
+    PixverseCreditsError,
+    PixverseDownloadError,
+    PixverseError,
+    PixverseGenerationFailed,
+    PixverseModerationError,
+    PixverseNotFoundError,
+    PixverseNotSentError,
+    PixverseRateLimitError,
+    PixverseRequestError,
+    PixverseResponseError,
+    PixverseTimeout,
+    PixverseUnavailableError,
+)
+from airflow_provider_pixverse.generation import Generation, GenerationStatus
+from airflow_provider_pixverse.polling import (
+    NOT_FOUND_GRACE,
+    Decision,
+    Deliver,
+    GiveUp,
+    Look,
+    Wait,
+    Watch,
+    condition,
+    decide,
+)
+
+BEGAN = 1000.0
+TIMEOUT = 600.0
+INTERVAL = 10.0
+WATCH = Watch("gen-1", deadline=BEGAN + TIMEOUT, poll_interval=INTERVAL)
+
+QUEUED = Generation("gen-1", "aimlapi", GenerationStatus.QUEUED, "queued")
+GENERATING = replace(QUEUED, status=GenerationStatus.GENERATING, vendor_status="generating")
+UNKNOWN_WORD = replace(GENERATING, vendor_status="dreaming", recognized=False)
+FINISHED = replace(
+    QUEUED, status=GenerationStatus.FINISHED, vendor_status="succeeded", video_url="https://cdn.example/v.mp4"
+)
+FAILED = replace(QUEUED, status=GenerationStatus.FAILED, vendor_status="error", error="The model broke.")
+
+STILL_RUNNING = {"queued": QUEUED, "generating": GENERATING, "unknown status word": UNKNOWN_WORD}
+NO_ANSWER = {
+    "5xx": PixverseUnavailableError("aimlapi answered HTTP 503"),
+    "timeout or reset": PixverseUnavailableError("aimlapi did not answer: ReadTimeout"),
+    "never reached": PixverseNotSentError("aimlapi could not be reached: ConnectError"),
+    "HTML instead of JSON": PixverseUnavailableError("aimlapi answered HTTP 200 with no JSON object"),
+    "rate limit": PixverseRateLimitError("slower"),
+    # A look is free of charge: no credits is no reason to lose a video that is paid for.
+    "no credits": PixverseCreditsError("top up"),
+}
+NO_USE_LOOKING = {
+    "key refused": PixverseAuthError("wrong key"),
+    "invalid field": PixverseRequestError("no such host"),
+    "moderation refuses": PixverseModerationError("no"),
+    "generation failed at the vendor": PixverseGenerationFailed("broke"),
+    "finished but no video URL": PixverseResponseError("where is it"),
+    "ambiguous": PixverseAmbiguousSubmitError("what"),
+    "timeout": PixverseTimeout("late"),
+    "download": PixverseDownloadError("broke off"),
+}
+
+
+def at(seconds: float, look: Look, watch: Watch = WATCH) -> Decision:
+    return decide(watch, look, now=BEGAN + seconds)
+
+
+def waits(decision: Decision) -> Wait:
+    assert isinstance(decision, Wait)
+    return decision
+
+
+def gives_up(decision: Decision) -> PixverseError:
+    assert isinstance(decision, GiveUp)
+    return decision.error
+
+
+def rows(table: dict[str, Any]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("look", table.values(), ids=table.keys())
+
+
+def test_every_error_has_a_row_in_one_of_the_tables() -> None:
+    listed = {type(look) for look in (*NO_ANSWER.values(), *NO_USE_LOOKING.values())}
+    every = {kind for _, kind in inspect.getmembers(exceptions, inspect.isclass)}
+    assert listed | {PixverseNotFoundError, PixverseError} == every
+
+
+@rows(STILL_RUNNING)
+def test_still_running_is_looked_at_again_after_the_interval(look: Look) -> None:
+    assert at(0, look) == Wait(INTERVAL, WATCH)
+
+
+def test_unknown_status_word_is_treated_as_still_running_until_the_deadline() -> None:
+    assert at(TIMEOUT - 1, UNKNOWN_WORD) == Wait(1.0, WATCH)
+    error = gives_up(at(TIMEOUT, UNKNOWN_WORD))
+    assert isinstance(error, PixverseTimeout)
+    assert "unknown status 'dreaming'" in str(error)
+
+
+def test_finished_is_delivered() -> None:
+    assert at(0, FINISHED) == Deliver(FINISHED)
+
+
+def test_finished_is_delivered_however_late() -> None:
+    assert at(TIMEOUT + 9999, FINISHED) == Deliver(FINISHED)
+
+
+@pytest.mark.parametrize("url", [None, ""])
+def test_finished_but_no_video_url_is_an_error_and_not_another_poll(url: str | None) -> None:
+    error = gives_up(at(0, replace(FINISHED, video_url=url)))
+    assert type(error) is PixverseResponseError
+    assert error.generation_id == "gen-1"
+    assert "gen-1" in error.message
+
+
+def test_generation_failed_at_the_vendor_is_raised_with_the_vendors_words() -> None:
+    error = gives_up(at(0, FAILED))
+    assert type(error) is PixverseGenerationFailed
+    assert error.generation_id == "gen-1"
+    assert "The model broke." in error.message
+    assert "retry submits it anew" in error.message
+
+
+def test_generation_failed_without_a_reason_is_raised_with_the_vendors_status() -> None:
+    assert "status 'error', without a reason" in gives_up(at(0, replace(FAILED, error=None))).message
+
+
+def test_moderation_refuses_the_output() -> None:
+    error = gives_up(at(0, replace(FAILED, moderated=True, error="Flagged as sensitive.")))
+    assert type(error) is PixverseModerationError
+    assert error.generation_id == "gen-1"
+    assert "Flagged as sensitive." in error.message
+
+
+def test_a_failure_is_told_as_such_after_the_deadline_too() -> None:
+    assert type(gives_up(at(TIMEOUT + 1, FAILED))) is PixverseGenerationFailed
+
+
+@rows(NO_ANSWER)
+def test_poll_fails_and_is_polled_again(look: Look) -> None:
+    assert at(0, look) == Wait(INTERVAL, WATCH)
+
+
+@rows(NO_ANSWER)
+def test_poll_fails_until_the_deadline_and_never_fails_the_task_by_itself(look: Look) -> None:
+    now, watch, looks = 0.0, WATCH, 0
+    while isinstance(decision := at(now, look, watch), Wait):
+        now, watch, looks = now + decision.seconds, decision.watch, looks + 1
+    assert (now, looks) == (TIMEOUT, TIMEOUT / INTERVAL)
+    error = gives_up(decision)
+    assert type(error) is PixverseTimeout
+    assert str(look) in error.message
+
+
+@rows(NO_USE_LOOKING)
+def test_what_a_further_look_cannot_change_ends_the_wait(look: PixverseError) -> None:
+    assert gives_up(at(0, look)) is look
+
+
+@rows({**STILL_RUNNING, **NO_ANSWER})
+def test_timeout_reached_names_the_id_and_that_the_job_goes_on(look: Look) -> None:
+    error = gives_up(at(TIMEOUT, look))
+    assert type(error) is PixverseTimeout
+    assert error.generation_id == "gen-1"
+    assert "gen-1" in error.message
+    assert "not cancelled" in error.message
+    assert "A retry goes on waiting for the same generation" in error.message
+
+
+@rows({**STILL_RUNNING, **NO_ANSWER})
+def test_the_last_look_falls_on_the_deadline(look: Look) -> None:
+    assert waits(at(TIMEOUT - 0.5, look)).seconds == 0.5
+
+
+@rows({**STILL_RUNNING, **NO_ANSWER})
+def test_triggerer_restarts_and_the_deadline_does_not_start_over(look: Look) -> None:
+    assert waits(at(TIMEOUT / 2, look)).watch.deadline == WATCH.deadline
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ({}, INTERVAL),
+        ({"retry_after": 3.0}, INTERVAL),
+        ({"retry_after": 45.0}, 45.0),
+        ({"retry_at": BEGAN + 100.0}, 100.0),
+        ({"retry_at": BEGAN - 100.0}, INTERVAL),
+        ({"retry_after": 999_999.0}, TIMEOUT),
+        ({"retry_after": float("inf")}, TIMEOUT),
+    ],
+)
+def test_rate_limit_on_a_poll_waits_as_told_but_not_past_the_deadline(
+    told: dict[str, float], seconds: float
+) -> None:
+    assert at(0, PixverseRateLimitError("slower", **told)) == Wait(seconds, WATCH)
+
+
+UNKNOWN_ID = PixverseNotFoundError("no such generation", generation_id="gen-1")
+
+
+def test_poll_says_unknown_id_and_is_not_believed_at_first() -> None:
+    decision = waits(at(3, UNKNOWN_ID))
+    assert decision.seconds == INTERVAL
+    assert decision.watch == replace(WATCH, missing_since=BEGAN + 3)
+
+
+@pytest.mark.parametrize(
+    ("later", "believed"),
+    [(10.0, False), (NOT_FOUND_GRACE - 0.1, False), (NOT_FOUND_GRACE, True), (NOT_FOUND_GRACE + 5, True)],
+)
+def test_poll_says_unknown_id_for_so_long_that_it_is_believed(later: float, believed: bool) -> None:
+    missing = waits(at(3, UNKNOWN_ID)).watch
+    decision = at(3 + later, UNKNOWN_ID, missing)
+    if believed:
+        assert gives_up(decision) is UNKNOWN_ID
+    else:
+        assert waits(decision).watch == missing
+
+
+@rows({**STILL_RUNNING})
+def test_poll_says_unknown_id_once_and_knows_it_again(look: Look) -> None:
+    missing = waits(at(3, UNKNOWN_ID)).watch
+    found = waits(at(13, look, missing)).watch
+    assert found == WATCH
+    assert waits(at(500, UNKNOWN_ID, found)).watch.missing_since == BEGAN + 500
+
+
+@rows(NO_ANSWER)
+def test_poll_fails_between_two_unknown_ids_and_they_count_as_one(look: Look) -> None:
+    missing = waits(at(3, UNKNOWN_ID)).watch
+    unanswered = waits(at(13, look, missing)).watch
+    assert unanswered == missing
+    assert gives_up(at(3 + NOT_FOUND_GRACE, UNKNOWN_ID, unanswered)) is UNKNOWN_ID
+
+
+def test_poll_says_unknown_id_at_the_deadline_and_is_not_waited_for() -> None:
+    error = gives_up(at(TIMEOUT, UNKNOWN_ID))
+    assert error.generation_id == "gen-1"
+    assert waits(at(TIMEOUT - 1, UNKNOWN_ID)).seconds == 1.0
+
+
+@pytest.mark.parametrize("seconds", [-50.0, 0.0])
+def test_a_deadline_that_has_passed_never_gives_a_negative_wait(seconds: float) -> None:
+    watch = replace(WATCH, deadline=BEGAN + seconds)
+    for look in (*STILL_RUNNING.values(), *NO_ANSWER.values(), UNKNOWN_ID):
+        gives_up(at(0, look, watch))
+
+
+@pytest.mark.parametrize(
+    ("look", "words"),
+    [
+        (QUEUED, "queued"),
+        (GENERATING, "generating"),
+        (UNKNOWN_WORD, "generating (unknown status 'dreaming')"),
+        (PixverseAuthError("HTTP 401, request 1"), "key refused"),
+        (PixverseAuthError("HTTP 401, request 2"), "key refused"),
+        (PixverseUnavailableError("HTTP 503", generation_id="gen-1"), "HTTP 503"),
+    ],
+)
+def test_how_a_look_went_is_the_same_words_as_long_as_nothing_changed(look: Look, words: str) -> None:
+    assert condition(look) == words
+    assert "cdn.example" not in condition(FINISHED)
