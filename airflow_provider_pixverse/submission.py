@@ -239,10 +239,11 @@ def _remains_unknown(attempts: Attempts, now: float) -> Step:
         again = f" The second submission bought nothing: {_sentence(attempts.last_refusal)}"
     return Stop(
         PixverseAmbiguousSubmitError(
-            f"A video may have been bought and its id is not known: {_sentence(attempts.doubt)}{looked}{again} "
-            f"Look in the gateway's dashboard for the request {attempts.key}. If it is there, deliver it by its "
-            f"id; if not, on_ambiguous_submit='resubmit' submits it once more and accepts the risk of paying "
-            f"twice."
+            f"A video may have been bought and its id is not known: "
+            f"{_sentence(attempts.doubt)}{looked}{again} "
+            f"Look in the gateway's dashboard for the request {attempts.key}. If it is there, deliver it by "
+            f"its id; if not, on_ambiguous_submit='resubmit' submits it once more and accepts the risk of "
+            f"paying twice."
         )
     )
 
@@ -265,14 +266,12 @@ class Intended(_Phase):
 
     :param key: The submission's own key, sent along so that the vendor can be asked for it later.
     :param fingerprint: What :func:`fingerprint` makes of the request.
-    :param clears: Tells one clearing of the task from the next; the same in all retries between two.
     :param intended_at: Epoch seconds, before the first send.
     """
 
     phase: Literal["intended"] = "intended"
     key: str
     fingerprint: str
-    clears: int
     intended_at: float
 
 
@@ -293,11 +292,14 @@ class Delivered(_Phase):
     """
     The video is where it was asked to be.
 
+    :param clears: Tells one clearing of the task from the next, and is the same in all retries between two;
+        here, when it was delivered.
     :param result: The task's result, for a try that finds the work done.
     """
 
     phase: Literal["delivered"] = "delivered"
     submitted: Submitted
+    clears: int
     result: dict[str, Any]
 
 
@@ -305,7 +307,7 @@ class Lost(_Phase):
     """
     It was bought, but the gateway no longer knows it, and a person was told so.
 
-    :param clears: As in :class:`Intended`, when that was found out.
+    :param clears: As in :class:`Delivered`, when that was found out.
     """
 
     phase: Literal["lost"] = "lost"
@@ -375,7 +377,7 @@ def next_try(record: Record | None, *, fingerprint: str, clears: int) -> NextTry
 
     :param record: The stored record, or ``None`` where there is none.
     :param fingerprint: Of the request as it is now.
-    :param clears: As in :class:`Intended`, now. Clearing means "make it again" once it was delivered.
+    :param clears: As in :class:`Delivered`, now. Clearing means "make it again" once it was delivered.
     """
     match record:
         case None:
@@ -395,8 +397,7 @@ def next_try(record: Record | None, *, fingerprint: str, clears: int) -> NextTry
                 f"new one. The old one is not cancelled and stays paid for."
             )
         case Delivered():
-            intended = record.submitted.intended
-            if intended.clears == clears and intended.fingerprint == fingerprint:
+            if record.clears == clears and record.submitted.intended.fingerprint == fingerprint:
                 return Repeat(record)
             return Begin()
         case Lost():

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _LONGEST_WORDS = 500
 _MODERATION = re.compile(
-    r"\bmoderation\b|\bmoderated\b|moderation(exception|error)|content[ _-]?policy|nsfw|safety (system|filter|check)"
-    r"|sensitive (content|material|word|info)|prohibited content|inappropriate",
+    r"\bmoderation\b|\bmoderated\b|moderation(exception|error)|content[ _-]?policy|nsfw"
+    r"|safety (system|filter|check)|sensitive (content|material|word|info)|prohibited content|inappropriate",
     re.IGNORECASE,
 )
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_pixverse.exceptions import (
-    PixverseAmbiguousSubmitError,
     PixverseAuthError,
     PixverseCreditsError,
     PixverseError,
@@ -25,8 +24,6 @@ NOT_RETRIED: tuple[type[PixverseError], ...] = (
     PixverseAuthError,
     PixverseCreditsError,
     PixverseModerationError,
-    # Only a person can find out whether the first submission was bought.
-    PixverseAmbiguousSubmitError,
 )
 
 
@@ -40,19 +37,25 @@ def sparing_retries() -> Iterator[None]:
     try:
         yield
     except NOT_RETRIED as error:
-        if isinstance(error, AirflowFailException):
-            raise
-        kind = _final(type(error))
-        final = kind.__new__(kind)
-        final.args = error.args
-        final.__dict__.update(error.__dict__)
-        raise final.with_traceback(error.__traceback__) from error.__cause__
+        raise final(error).with_traceback(error.__traceback__) from error.__cause__
 
 
-_finals: dict[type[PixverseError], type[PixverseError]] = {}
+def final(error: PixverseError) -> PixverseError:
+    """Return the error as one that is an ``AirflowFailException`` as well."""
+    if isinstance(error, AirflowFailException):
+        return error
+    kind = _final_kind(type(error))
+    same = kind.__new__(kind)
+    same.args = error.args
+    same.__dict__.update(error.__dict__)
+    return same
 
 
-def _final(kind: type[PixverseError]) -> type[PixverseError]:
-    if kind not in _finals:
-        _finals[kind] = type(kind.__name__, (kind, AirflowFailException), {"__module__": kind.__module__})
-    return _finals[kind]
+_final_kinds: dict[type[PixverseError], type[PixverseError]] = {}
+
+
+def _final_kind(kind: type[PixverseError]) -> type[PixverseError]:
+    if kind not in _final_kinds:
+        namespace = {"__module__": kind.__module__}
+        _final_kinds[kind] = type(kind.__name__, (kind, AirflowFailException), namespace)
+    return _final_kinds[kind]

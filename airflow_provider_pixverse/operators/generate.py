@@ -211,7 +211,6 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
                 intended = money.Intended(
                     key=str(uuid.uuid4()),
                     fingerprint=asked,
-                    clears=_clears(context, self.retries),
                     intended_at=time.time(),
                 )
                 submission = self._submit(context, hook, request, intended)
@@ -250,6 +249,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         in_doubt: bool = False,
     ) -> dict[str, Any]:
         from airflow_provider_pixverse.generation import GenerationStatus
+        from airflow_provider_pixverse.hooks.failing import final
         from airflow_provider_pixverse.polling import failure
         from airflow_provider_pixverse.submission import Submitted
 
@@ -272,7 +272,11 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
                 before_send=(lambda: records.keep(intended)) if records else None,
                 in_doubt_since=intended.intended_at if in_doubt else None,
             )
-        except (PixverseAmbiguousSubmitError, PixverseRecordError):
+        except PixverseAmbiguousSubmitError as error:
+            # With a record, a retry looks again and buys nothing before it knows; else it would just buy.
+            looks_again = records is not None and self.on_ambiguous_submit == "fail"
+            raise error if looks_again else final(error) from error.__cause__
+        except PixverseRecordError:
             raise
         except PixverseError:
             # Every other error says that nothing was bought.
@@ -312,7 +316,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         """Give the result of an earlier try, of which Airflow never learned that it had succeeded."""
         result = delivered.result
         log.info(
-            "Generation %s was delivered to %s by an earlier try: nothing is submitted.",
+            "Generation %s was delivered by an earlier try (output_path %s): nothing is submitted.",
             result["generation_id"], result["output_path"],
         )  # fmt: skip
         self._announce(context, delivered.submitted.submission)
@@ -332,7 +336,8 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         def close(records: Records) -> None:
             record = records.load()
             if isinstance(record, Submitted):
-                records.keep(Delivered(submitted=record, result=result))
+                clears = _clears(context, self.retries)
+                records.keep(Delivered(submitted=record, clears=clears, result=result))
 
         self._on_record(context, close)
         return result
