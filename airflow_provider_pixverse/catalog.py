@@ -16,6 +16,14 @@ from airflow_provider_pixverse.requests import GenerationRequest, LipSync, Task,
 
 ALL_RESOLUTIONS = ("360p", "540p", "720p", "1080p")
 FIVE_RATIOS = ("16:9", "4:3", "1:1", "3:4", "9:16")
+EIGHT_RATIOS = (*FIVE_RATIOS, "2:3", "3:2", "21:9")
+
+VOICE_IDS = {
+    "auto": "auto", "Emily": "1", "James": "2", "Isabella": "3", "Liam": "4", "Chloe": "5", "Adrian": "6",
+    "Harper": "7", "Ava": "8", "Sophia": "9", "Julia": "10", "Mason": "11", "Jack": "12", "Oliver": "13",
+    "Ethan": "14",
+}  # fmt: skip
+"""PixVerse's own numbers of the system voices, for gateways that take these instead of the names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,41 @@ class Offering:
 _AIML_V5 = frozenset({"negative_prompt", "style", "seed", "speech"})
 _AIML_V55 = frozenset({"negative_prompt", "style", "seed", "audio", "multi_clip", "thinking"})
 _AIML_1080P = frozenset({("1080p", 8)})
+
+_PIXVERSE_ANY = frozenset({"negative_prompt", "style", "seed"})
+_PIXVERSE_SPOKEN = _PIXVERSE_ANY | {"speech", "sound_effect"}
+_PIXVERSE_AUDIBLE = _PIXVERSE_ANY | {"audio"}
+_PIXVERSE_CLIPS = _PIXVERSE_AUDIBLE | {"multi_clip", "thinking"}
+_PIXVERSE_TO_V5 = {
+    Task.TEXT_TO_VIDEO: _PIXVERSE_SPOKEN,
+    Task.IMAGE_TO_VIDEO: _PIXVERSE_SPOKEN,
+    Task.TRANSITION: _PIXVERSE_SPOKEN,
+    Task.EXTEND: _PIXVERSE_ANY,
+}
+_PIXVERSE_V55 = {
+    Task.TEXT_TO_VIDEO: _PIXVERSE_CLIPS,
+    Task.IMAGE_TO_VIDEO: _PIXVERSE_CLIPS,
+    Task.TRANSITION: _PIXVERSE_AUDIBLE,
+}
+_PIXVERSE_V6 = {**_PIXVERSE_V55, Task.EXTEND: _PIXVERSE_AUDIBLE}
+_PIXVERSE_C1 = dict.fromkeys(_PIXVERSE_V55, _PIXVERSE_AUDIBLE)
+_UP_TO_15 = tuple(range(1, 16))
+_NOT_8 = frozenset({("1080p", 8)})
+_NOT_10 = frozenset({("1080p", 10)})
+
+# Version, lengths, ratios, refused pairs, and the tasks with the options each of them takes. Where the
+# vendor's pages contradict one another, what its price list or its newest reference offers is let through,
+# since a refused request costs nothing: v5 at 1080p for 8 s, c1 at 1080p for more than 5 s.
+_PIXVERSE = (
+    ("v3.5", (5, 8), FIVE_RATIOS, _NOT_8, _PIXVERSE_TO_V5),
+    ("v4", (5, 8), FIVE_RATIOS, _NOT_8, _PIXVERSE_TO_V5),
+    ("v4.5", (5, 8), FIVE_RATIOS, _NOT_8, _PIXVERSE_TO_V5),
+    ("v5", (5, 8), FIVE_RATIOS, frozenset[tuple[str, int]](), _PIXVERSE_TO_V5),
+    ("v5.5", (5, 8, 10), FIVE_RATIOS, _NOT_10, _PIXVERSE_V55),
+    ("v5.6", (5, 8, 10), FIVE_RATIOS, _NOT_10, _PIXVERSE_V55),
+    ("v6", _UP_TO_15, EIGHT_RATIOS, frozenset[tuple[str, int]](), _PIXVERSE_V6),
+    ("c1", _UP_TO_15, EIGHT_RATIOS, frozenset[tuple[str, int]](), _PIXVERSE_C1),
+)
 
 OFFERINGS: tuple[Offering, ...] = (
     Offering(
@@ -90,19 +133,35 @@ OFFERINGS: tuple[Offering, ...] = (
         options=frozenset({"speech", "audio"}),
         source="docs.aimlapi.com, video models, pixverse, lip-sync",
     ),
+    *(
+        Offering(
+            "pixverse", task, version, version,
+            durations=durations, resolutions=ALL_RESOLUTIONS,
+            aspect_ratios=ratios if task is Task.TEXT_TO_VIDEO else (),
+            options=options, excluded=excluded,
+            source="docs.platform.pixverse.ai, API reference and capability matrix",
+        )
+        for version, durations, ratios, excluded, tasks in _PIXVERSE
+        for task, options in tasks.items()
+    ),
+    Offering(
+        "pixverse", Task.LIP_SYNC, "", "lip-sync",
+        options=frozenset({"speech", "audio"}),
+        source="docs.platform.pixverse.ai, Speech(Lipsync) generation",
+    ),
 )  # fmt: skip
 
 _PIXVERSE_UPLOADS = "docs.platform.pixverse.ai, upload image, upload video and audio, error codes"
 
 MEDIA_LIMITS: dict[tuple[str, MediumKind], MediumLimits] = {
     ("pixverse", MediumKind.IMAGE): MediumLimits(
-        ("image/jpeg", "image/png", "image/webp"), 20 * 1024**2, max_side=10_000, source=_PIXVERSE_UPLOADS
+        ("image/jpeg", "image/png", "image/webp"), 20 * 10**6, max_side=10_000, source=_PIXVERSE_UPLOADS
     ),
     ("pixverse", MediumKind.VIDEO): MediumLimits(
-        ("video/mp4", "video/quicktime", "video/webm"), 50 * 1024**2, source=_PIXVERSE_UPLOADS
+        ("video/mp4", "video/quicktime", "video/webm"), 50 * 10**6, source=_PIXVERSE_UPLOADS
     ),
     ("pixverse", MediumKind.AUDIO): MediumLimits(
-        ("audio/mpeg", "audio/wav"), 50 * 1024**2, source=_PIXVERSE_UPLOADS
+        ("audio/mpeg", "audio/wav"), 50 * 10**6, source=_PIXVERSE_UPLOADS
     ),
 }
 """What a gateway states of input media; the others state nothing."""

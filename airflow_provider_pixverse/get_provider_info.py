@@ -60,8 +60,17 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "Who sells the videos and made the API key.",
                         "schema": {
                             "type": ["string", "null"],
-                            "enum": ["aimlapi"],
+                            "enum": ["aimlapi", "pixverse"],
                             "default": "aimlapi",
+                        },
+                    },
+                    "region": {
+                        "label": "Region",
+                        "description": "Where a PixVerse account was opened: its key is valid there alone.",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "enum": ["international", "china"],
+                            "default": "international",
                         },
                     },
                     "request_timeout": {

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_pixverse.exceptions import PixverseRequestError
 from airflow_provider_pixverse.gateways.aimlapi import AimlapiGateway
+from airflow_provider_pixverse.gateways.pixverse import PixverseGateway
 
 if TYPE_CHECKING:
     from airflow_provider_pixverse.gateways.base import Gateway
 
-GATEWAYS: dict[str, type[Gateway]] = {gateway.name: gateway for gateway in (AimlapiGateway,)}
+GATEWAYS: dict[str, type[Gateway]] = {gateway.name: gateway for gateway in (AimlapiGateway, PixverseGateway)}
 DEFAULT_GATEWAY = AimlapiGateway.name
 
 
@@ -19,7 +20,7 @@ def make_gateway(name: str, api_key: str, *, base_url: str = "", region: str | N
     """
     Return the contract of a gateway.
 
-    :param name: ``aimlapi``.
+    :param name: ``aimlapi`` or ``pixverse``.
     :param api_key: The key that authenticates every request.
     :param base_url: Base of everything the gateway offers; empty for the vendor's own.
     :param region: The vendor's region whose base is meant; ``None`` for its first.

@@ -24,6 +24,7 @@ from airflow_provider_pixverse.exceptions import (
     PixverseRateLimitError,
     PixverseUnavailableError,
 )
+from airflow_provider_pixverse.gateways import pixverse_prices
 from airflow_provider_pixverse.gateways.base import Gateway, json_object, rate_limited, unusable
 from airflow_provider_pixverse.gateways.pixverse_bodies import PATHS, body, upload_parts
 from airflow_provider_pixverse.gateways.pixverse_errors import ADVICE, kind_of
@@ -124,7 +125,7 @@ class PixverseGateway(Gateway):
     def upload(self, field: str, medium: Medium) -> httpx.Request:
         """Return ``POST /image/upload`` or ``/media/upload``; uploads are free of charge."""
         path = "image/upload" if medium.kind is MediumKind.IMAGE else "media/upload"
-        return self._call("POST", path, files=upload_parts(field, medium))
+        return self._call("POST", path, files=upload_parts(medium))
 
     def uploaded(self, response: httpx.Response) -> str:
         """Read ``img_id`` (also seen as ``ImgID``) or ``media_id``."""
@@ -142,11 +143,11 @@ class PixverseGateway(Gateway):
         credits = None
         if isinstance(request, LipSync):
             # The price of a recording goes by its length, which is not known here.
-            credits = catalog.pixverse_speech_credits(request.speech) if request.speech else None
+            credits = pixverse_prices.speech_credits(request.speech) if request.speech else None
         elif isinstance(request, VideoRequest) and not (
             request.speech or request.sound_effect or request.multi_clip
         ):
-            credits = catalog.pixverse_video_credits(
+            credits = pixverse_prices.video_credits(
                 row.version, request.resolution, request.duration, audio=request.audio
             )
         return None if credits is None else Cost(credits, "credits")

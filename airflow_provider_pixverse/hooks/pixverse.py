@@ -50,7 +50,8 @@ class PixverseHook(BaseHook):
     Submits, looks at, waits for and saves PixVerse generations through the connection's gateway.
 
     :param pixverse_conn_id: The connection: ``password`` is the API key, ``host`` overrides the
-        gateway's base URL, extra ``gateway`` names the gateway (``aimlapi`` where it does not).
+        gateway's base URL, extra ``gateway`` names the gateway (``aimlapi`` where it does not), and
+        ``region`` which of its hosts (the vendor's first where it does not).
     """
 
     conn_name_attr: ClassVar[str] = "pixverse_conn_id"

@@ -4,8 +4,8 @@ What goes wrong next: an ordered list of rules, set by ``POST /_sandbox/faults``
 
 The body is the list (an empty one clears it); it replaces the list before it. Each rule says *when*::
 
-    on           submit | poll | download | logs | balance | any; has a default where an effect belongs
-                 to one kind of request only
+    on           submit | poll | download | logs | balance | upload | any; has a default where an effect
+                 belongs to one kind of request only
     gateway      only at this gateway
     match        only where the prompt contains this
     after        let so many matching requests pass first                                   (default 0)
@@ -60,7 +60,7 @@ from pydantic import (
     model_validator,
 )
 
-On = Literal["submit", "poll", "download", "logs", "balance"]
+On = Literal["submit", "poll", "download", "logs", "balance", "upload"]
 Status = Annotated[int, Field(ge=200, le=599)]
 
 FATES: Final = ("fail", "moderation", "no_url", "wrong_file_size")

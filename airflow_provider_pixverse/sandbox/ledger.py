@@ -10,6 +10,7 @@ What was submitted, bought, polled and downloaded: the answer of ``GET /_sandbox
     leaked       downloads refused because they carried an API key
     logs         looks into the request logs
     balance      looks at the balance
+    uploaded     uploads that arrived, whatever became of them
 
 Each is given in total and per gateway; ``generations`` has a row a bought job, oldest first, and
 ``refused`` the last hundred submissions the vendor would not take, with the reason.
@@ -33,6 +34,7 @@ COUNTS: Final = {
     "leaked": "leaked",
     "logs": "logs",
     "balance": "balance",
+    "upload": "uploaded",
 }
 LONGEST_VALUE: Final = 2000
 """Longer strings of a request are cut in the books: data URIs would fill them with megabytes."""

@@ -15,13 +15,14 @@ from airflow_provider_pixverse.sandbox.downloads import Downloads
 from airflow_provider_pixverse.sandbox.faults import read_faults
 from airflow_provider_pixverse.sandbox.jobs import Studio
 from airflow_provider_pixverse.sandbox.pictures import MAX_INPUT_BYTES, PICTURES, picture_file
+from airflow_provider_pixverse.sandbox.pixverse import Pixverse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_pixverse.sandbox.gateway import Gateway
 
-GATEWAYS: Final[tuple[type[Gateway], ...]] = (AimlApi,)
+GATEWAYS: Final[tuple[type[Gateway], ...]] = (AimlApi, Pixverse)
 """All there are; the first one's connection is printed first."""
 
 

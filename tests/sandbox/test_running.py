@@ -45,7 +45,8 @@ def test_the_command_line_says_where_it_listens_and_ends_when_told(ending: signa
         assert httpx.get(f"{connection['host']}/v2/billing", headers=headers).status_code == 200
         process.send_signal(ending)
         assert process.wait(timeout=20) == 0
-        assert process.stdout.read() == ""
+        others = [json.loads(shlex.split(line)[0].partition("=")[2]) for line in process.stdout]
+        assert {other["extra"]["gateway"] for other in others} == {"pixverse"}
 
 
 def test_a_taken_port_is_said_in_one_line() -> None:
