@@ -4,8 +4,8 @@
 PYTHON ?= python3
 # The oldest Airflow runs on Python 3.12 at most; name one here if PYTHON is newer.
 OLDEST_PYTHON ?= $(PYTHON)
-# Airflow 3.0 does not bound these, and fails every task with what is newest today.
-OLDEST_AIRFLOW := apache-airflow==3.0.6 fastapi==0.117.1 starlette==0.48.0 cadwyn==5.4.6
+# Airflow 3.0 does not bound these: with what is newest today it fails every task, or refuses s3:// paths.
+OLDEST_AIRFLOW := apache-airflow==3.0.6 fastapi==0.117.1 starlette==0.48.0 cadwyn==5.4.6 'universal-pathlib<0.3'
 
 GATEWAY ?= aimlapi
 AIRFLOW_PORT ?= 8080

@@ -18,6 +18,9 @@ ALL_RESOLUTIONS = ("360p", "540p", "720p", "1080p")
 FIVE_RATIOS = ("16:9", "4:3", "1:1", "3:4", "9:16")
 EIGHT_RATIOS = (*FIVE_RATIOS, "2:3", "3:2", "21:9")
 
+ANY_SEED = (0, 2147483647)
+SEGMIND_SEEDS = (1, 999_999)
+
 VOICE_IDS = {
     "auto": "auto", "Emily": "1", "James": "2", "Isabella": "3", "Liam": "4", "Chloe": "5", "Adrian": "6",
     "Harper": "7", "Ava": "8", "Sophia": "9", "Julia": "10", "Mason": "11", "Jack": "12", "Oliver": "13",
@@ -40,6 +43,7 @@ class Offering:
     :param aspect_ratios: Allowed ratios; empty where the input picture decides.
     :param options: Optional request fields that the model takes.
     :param excluded: Pairs of resolution and duration that it refuses.
+    :param seeds: The lowest and the highest seed that it takes.
     :param aliases: Other ids of the same model.
     :param source: The vendor page the row was read from.
     """
@@ -53,6 +57,7 @@ class Offering:
     aspect_ratios: tuple[str, ...] = ()
     options: frozenset[str] = frozenset()
     excluded: frozenset[tuple[str, int]] = frozenset()
+    seeds: tuple[int, int] = ANY_SEED
     aliases: tuple[str, ...] = ()
     source: str = ""
 
@@ -96,6 +101,9 @@ _PIXVERSE = (
     ("c1", _UP_TO_15, EIGHT_RATIOS, frozenset[tuple[str, int]](), _PIXVERSE_C1),
 )
 
+_SEGMIND_V5 = frozenset({"negative_prompt", "seed", "speech", "sound_effect"})
+_SEGMIND_V6 = frozenset({"negative_prompt", "seed", "audio", "thinking"})
+
 OFFERINGS: tuple[Offering, ...] = (
     Offering(
         "aimlapi", Task.TEXT_TO_VIDEO, "v5", "pixverse/v5/text-to-video",
@@ -132,6 +140,65 @@ OFFERINGS: tuple[Offering, ...] = (
         "aimlapi", Task.LIP_SYNC, "", "pixverse/lip-sync",
         options=frozenset({"speech", "audio"}),
         source="docs.aimlapi.com, video models, pixverse, lip-sync",
+    ),
+    # One slug makes v5 from text or from an image. "Only 5 is allowed for [...] 1080p quality"; its page
+    # has lip_sync_switch, and is taken to have the fields that go with it as on the transition's page.
+    Offering(
+        "segmind", Task.TEXT_TO_VIDEO, "v5", "pixverse-5-video",
+        durations=(5, 8), resolutions=ALL_RESOLUTIONS, aspect_ratios=FIVE_RATIOS,
+        options=_SEGMIND_V5, excluded=_NOT_8, seeds=SEGMIND_SEEDS,
+        source="segmind.com/models/pixverse-5-video/api",
+    ),
+    Offering(
+        "segmind", Task.IMAGE_TO_VIDEO, "v5", "pixverse-5-video",
+        durations=(5, 8), resolutions=ALL_RESOLUTIONS,
+        options=_SEGMIND_V5, excluded=_NOT_8, seeds=SEGMIND_SEEDS,
+        source="segmind.com/models/pixverse-5-video/api",
+    ),
+    # Its page knows no rule about 1080p, and PixVerse has a price for v5 at 1080p and 8 s.
+    Offering(
+        "segmind", Task.TRANSITION, "v5", "pixverse-5-transition",
+        durations=(5, 8), resolutions=ALL_RESOLUTIONS,
+        options=frozenset({"seed", "speech", "sound_effect"}), seeds=SEGMIND_SEEDS,
+        source="segmind.com/models/pixverse-5-transition/api",
+    ),
+    Offering(
+        "segmind", Task.EXTEND, "v5", "pixverse-5-extend",
+        durations=(5, 8), resolutions=ALL_RESOLUTIONS,
+        options=frozenset({"negative_prompt", "seed"}), excluded=_NOT_8, seeds=SEGMIND_SEEDS,
+        source="segmind.com/models/pixverse-5-extend/api",
+    ),
+    Offering(
+        "segmind", Task.TEXT_TO_VIDEO, "v4.5", "pixverse-4.5-video",
+        durations=(5, 8), resolutions=ALL_RESOLUTIONS, aspect_ratios=FIVE_RATIOS,
+        options=frozenset({"negative_prompt", "seed"}), excluded=_NOT_8, seeds=SEGMIND_SEEDS,
+        source="segmind.com/models/pixverse-4.5-video/api",
+    ),
+    Offering(
+        "segmind", Task.IMAGE_TO_VIDEO, "v4.5", "pixverse-4.5-video",
+        durations=(5, 8), resolutions=ALL_RESOLUTIONS,
+        options=frozenset({"negative_prompt", "seed"}), excluded=_NOT_8, seeds=SEGMIND_SEEDS,
+        source="segmind.com/models/pixverse-4.5-video/api",
+    ),
+    # Its page knows no rule about 1080p, but PixVerse's has it for every v4.5: 1080p is not made with 8 s.
+    Offering(
+        "segmind", Task.TRANSITION, "v4.5", "pixverse-4.5-transition",
+        durations=(5, 8), resolutions=ALL_RESOLUTIONS,
+        options=frozenset({"seed"}), excluded=_NOT_8, seeds=SEGMIND_SEEDS,
+        source="segmind.com/models/pixverse-4.5-transition/api",
+    ),
+    # The part of the page that was seen ends before a seed; every other PixVerse slug takes one.
+    Offering(
+        "segmind", Task.TEXT_TO_VIDEO, "v6", "pixverse-v6",
+        durations=_UP_TO_15, resolutions=ALL_RESOLUTIONS, aspect_ratios=EIGHT_RATIOS,
+        options=_SEGMIND_V6, seeds=SEGMIND_SEEDS,
+        source="segmind.com/models/pixverse-v6/api",
+    ),
+    Offering(
+        "segmind", Task.IMAGE_TO_VIDEO, "v6", "pixverse-v6",
+        durations=_UP_TO_15, resolutions=ALL_RESOLUTIONS,
+        options=_SEGMIND_V6, seeds=SEGMIND_SEEDS,
+        source="segmind.com/models/pixverse-v6/api",
     ),
     *(
         Offering(
@@ -257,6 +324,8 @@ def _wrong_frame(row: Offering, request: GenerationRequest) -> list[str]:
     ):
         if value is not None and allowed and value not in allowed:
             wrong.append(f"{field}={value!r}: allowed are {_listed(allowed)}")
+    if request.seed is not None and not row.seeds[0] <= request.seed <= row.seeds[1]:
+        wrong.append(f"seed={request.seed}: allowed are {row.seeds[0]} to {row.seeds[1]}")
     if (request.resolution, request.duration) in row.excluded:
         lengths = [d for d in row.durations if (request.resolution, d) not in row.excluded]
         sides = [r for r in row.resolutions if (r, request.duration) not in row.excluded]

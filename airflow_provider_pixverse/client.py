@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urlsplit
@@ -104,6 +105,7 @@ class Client:
         self.gateway = gateway
         self._clock = clock
         self._sleep = sleep
+        self._request_timeout = request_timeout
         self._http = httpx.AsyncClient(
             verify=_ssl_context(),
             timeout=httpx.Timeout(request_timeout, connect=min(CONNECT_TIMEOUT, request_timeout)),
@@ -127,7 +129,7 @@ class Client:
         key: str,
         deadline: float,
         on_ambiguous_submit: OnAmbiguousSubmit = "fail",
-        before_send: Callable[[], None] | None = None,
+        before_send: Callable[[str], None] | None = None,
         in_doubt_since: float | None = None,
     ) -> Generation:
         """
@@ -137,7 +139,8 @@ class Client:
         :param key: A UUID of this submission.
         :param deadline: Epoch seconds after which nothing is sent any more.
         :param on_ambiguous_submit: ``fail`` or ``resubmit``, for a submission whose fate stays unknown.
-        :param before_send: Called once, right before the first byte can leave.
+        :param before_send: Called with the key right before the first byte under it can leave. The key
+            changes where a vendor that knows submissions by their key has refused one.
         :param in_doubt_since: Epoch seconds at which an earlier try may have sent this submission under
             this key; the vendor is asked about it first.
         :raises PixverseError: see ``submission.decide``.
@@ -152,7 +155,7 @@ class Client:
         )
         post = self.gateway.submit(request, key=key)
         if before_send is not None:
-            before_send()
+            before_send(key)
         outcome = await self._submit_once(post) if in_doubt_since is None else unfinished()
         step: Step = decide(attempts, outcome, now=self._clock())
         while True:
@@ -161,9 +164,14 @@ class Client:
                     return generation
                 case Stop(error):
                     raise error
-                case Send(seconds, attempts, reason):
+                case Send(seconds, attempts, reason, anew):
                     log.warning("%s. Sending it again in %.0f s.", reason.rstrip("."), seconds)
                     await self._sleep(seconds)
+                    if anew and self.gateway.repeats_safely:
+                        key = str(uuid.uuid4())
+                        attempts, post = replace(attempts, key=key), self.gateway.submit(request, key=key)
+                        if before_send is not None:
+                            before_send(key)
                     step = decide(attempts, await self._submit_once(post), now=self._clock())
                 case Ask(seconds, attempts, reason):
                     log.warning(
@@ -182,8 +190,16 @@ class Client:
         :param medium: The medium.
         :return: What stands for it in the request.
         """
-        upload = self.gateway.upload(field, medium)
-        return upload if isinstance(upload, str) else await self._converse(upload, self.gateway.uploaded)
+        try:
+            upload = self.gateway.upload(field, medium)
+            return upload if isinstance(upload, str) else await self._converse(upload, self.gateway.uploaded)
+        except PixverseError:
+            raise
+        except Exception as error:
+            # A medium is read while it is sent, and a file system may raise anything.
+            raise PixverseRequestError(
+                f"{field} ({medium.name}) cannot be read, nothing was bought: {_named(error)}"
+            ) from error
 
     async def look(self, generation_id: str) -> Generation:
         """
@@ -238,18 +254,21 @@ class Client:
     async def _send(self, request: httpx.Request) -> httpx.Response:
         try:
             response = await self._http.send(request, stream=True)
-            await _read(response)
+            # httpx bounds each silence; an answer in drips would hold its place without end.
+            async with asyncio.timeout(self._request_timeout):
+                await _read(response)
             return response
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             raise PixverseNotSentError(
                 f"{self.gateway.name} could not be reached: {_named(error)}"
             ) from error
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            # Without its text, which may repeat the header that it is about: the key's.
             raise PixverseRequestError(
-                f"Nothing was sent to {self.gateway.name}: {_named(error)}. Check the connection's host and "
-                f"password."
+                f"Nothing was sent to {self.gateway.name}: {type(error).__name__}. Check the connection's "
+                f"host and password."
             ) from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             raise PixverseUnavailableError(f"{self.gateway.name} did not answer: {_named(error)}") from error
 
 
@@ -265,7 +284,8 @@ async def _read(response: httpx.Response) -> None:
             chunks.append(chunk)
             size += len(chunk)
             if size > LARGEST_ANSWER:
-                raise httpx.DecodingError(f"an answer of more than {LARGEST_ANSWER:,} bytes")
+                # Cut short it is still told from an answer by whoever reads it: JSON by its missing end.
+                break
         response.stream = httpx.ByteStream(b"".join(chunks))
         response.is_stream_consumed = False
         await response.aread()

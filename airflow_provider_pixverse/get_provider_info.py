@@ -60,7 +60,7 @@ def get_provider_info() -> dict[str, Any]:
                         "description": "Who sells the videos and made the API key.",
                         "schema": {
                             "type": ["string", "null"],
-                            "enum": ["aimlapi", "pixverse"],
+                            "enum": ["aimlapi", "segmind", "pixverse"],
                             "default": "aimlapi",
                         },
                     },

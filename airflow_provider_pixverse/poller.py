@@ -119,8 +119,9 @@ class Poller:
                     known = stands
                 match decide(watch, look, now=now):
                     case Wait(seconds, watch):
-                        # Counted from when the look was due: a slow answer does not stretch the interval.
-                        due = max(now, due + seconds)
+                        # The interval counts from when the look was due, so that a slow answer does not
+                        # stretch it; what the gateway asked for beyond counts from its answer.
+                        due = max(now, due + seconds) if seconds <= watch.poll_interval else now + seconds
                     case Deliver(generation):
                         return generation
                     case GiveUp(error):
@@ -130,17 +131,24 @@ class Poller:
 
     async def _look(self, generation_id: str) -> Look:
         while True:
-            settings = await self._connect()
-            try:
-                async with self._slots:
-                    # Taken only now: while this look queued, the client may have been replaced.
-                    client = self._client = self._client or settings.client()
-                    return await client.look(generation_id)
-            except PixverseAuthError as error:
-                if not await self._has_newer_key(than=settings):
+            await self._connect()
+            async with self._slots:
+                # Taken only now: while this look queued, the key may have been renewed.
+                settings = self._settings
+                try:
+                    return await self._opened().look(generation_id)
+                except PixverseAuthError as error:
+                    refused = error
+                except PixverseError as error:
                     return error
-            except PixverseError as error:
-                return error
+            if not await self._has_newer_key(than=settings):
+                return refused
+
+    def _opened(self) -> Client:
+        if self._client is None:
+            assert self._settings is not None  # noqa: S101 - looked up before any look
+            self._client = self._settings.client()
+        return self._client
 
     @asynccontextmanager
     async def _in_use(self) -> AsyncIterator[None]:
@@ -153,27 +161,27 @@ class Poller:
                 client, self._client = self._client, None
                 await client.aclose()
 
-    async def _connect(self) -> Settings:
-        if self._settings is not None:
-            return self._settings
-        async with self._connecting:
-            if self._settings is None:
-                self._use(await self._look_up_settings())
-        return self._settings  # type: ignore[return-value]
+    async def _connect(self) -> None:
+        if self._settings is None:
+            async with self._connecting:
+                if self._settings is None:
+                    self._use(await self._look_up_settings())
 
     def _use(self, settings: Settings) -> None:
         self._settings = settings
         self._slots = asyncio.Semaphore(settings.max_connections)
 
-    async def _has_newer_key(self, *, than: Settings) -> bool:
+    async def _has_newer_key(self, *, than: Settings | None) -> bool:
         """Look the connection up again: keys are rotated while a triggerer lives on for weeks."""
         async with self._connecting:
             if self._settings == than and self._clock() - self._renewed_at >= KEY_RENEWAL:
                 self._renewed_at = self._clock()
-                self._use(await self._look_up_settings())
-                if self._settings != than and self._client is not None:
+                renewed = await self._look_up_settings()
+                if renewed != than:
+                    self._use(renewed)
                     refused, self._client = self._client, None
-                    await refused.aclose()
+                    if refused is not None:
+                        await refused.aclose()
             return self._settings != than
 
 

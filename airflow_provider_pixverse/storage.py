@@ -14,6 +14,7 @@ import logging
 import os
 import posixpath
 import re
+import secrets
 import time
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def save(
     """
     for delay in (*RETRY_DELAYS, None):
         try:
-            video = _save_once(download, fs, path, generation_id)
+            video = _save_once(download, fs, path)
             break
         except Exception as error:
             # Whatever a file system raises, too: OSError, botocore's ClientError, a credentials error.
@@ -130,11 +131,10 @@ def save(
 
 
 def _save_once(
-    download: Callable[[], AbstractContextManager[Download]], fs: FileSystem, path: str, generation_id: str
+    download: Callable[[], AbstractContextManager[Download]], fs: FileSystem, path: str
 ) -> SavedVideo:
-    # The same name in every try, so that what a killed one left is replaced; short, whatever the path is.
-    unique = hashlib.sha256(f"{path} {generation_id}".encode()).hexdigest()[:16]
-    beside = posixpath.join(posixpath.dirname(path), f".pixverse-{unique}.part")
+    # A name of its own for each writer: a worker presumed dead may still be writing beside its retry.
+    beside = posixpath.join(posixpath.dirname(path), f".pixverse-{secrets.token_hex(8)}.part")
     boxes, digest = BoxWalk(), hashlib.sha256()
     with download() as video, _removed_on_failure(fs, beside):
         with _opened(fs, beside) as file:
@@ -185,8 +185,13 @@ def _move_into_place(fs: FileSystem, beside: str, path: str) -> None:
             fs.cp_file(beside, path)
         except NotImplementedError:
             fs.mv(beside, path)
-        else:
+            return
+        try:
             fs.rm_file(beside)
+        except Exception:
+            log.warning(
+                "The video is in place, but %s beside it could not be deleted.", beside, exc_info=True
+            )
 
 
 @contextmanager

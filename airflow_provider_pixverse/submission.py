@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from airflow_provider_pixverse.exceptions import (
     PixverseAmbiguousSubmitError,
+    PixverseAuthError,
     PixverseError,
     PixverseNotFoundError,
     PixverseNotSentError,
@@ -107,11 +108,17 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send the submission after so many seconds."""
+    """
+    Send the submission after so many seconds.
+
+    :param anew: Whether the last send was refused and none before it is in doubt, so that this one is a
+        submission of its own: a vendor that repeats safely would only repeat its refusal.
+    """
 
     seconds: float
     attempts: Attempts
     reason: str
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +202,14 @@ def _send_refused(attempts: Attempts, outcome: PixverseRateLimitError, now: floa
     delay = max(_back_off(attempts.refused), told or 0.0)
     if now + delay > attempts.deadline:
         return _stop(attempts, outcome)
-    return Send(delay, replace(attempts, refused=attempts.refused + 1), outcome.message)
+    refused = replace(attempts, refused=attempts.refused + 1)
+    return Send(delay, refused, outcome.message, anew=attempts.doubt is None)
 
 
 def _stop(attempts: Attempts, error: PixverseError) -> Step:
     """End with an error, unless an earlier send of this submission may have bought a video all the same."""
-    refused = not isinstance(error, PixverseNotSentError | PixverseRateLimitError)
-    if attempts.doubt is None or (attempts.repeats_safely and refused):
+    says_nothing = isinstance(error, PixverseNotSentError | PixverseRateLimitError | PixverseAuthError)
+    if attempts.doubt is None or (attempts.repeats_safely and not says_nothing):
         return Stop(error)
     return _remains_unknown(replace(attempts, resubmitted=True, last_refusal=str(error)), now=0.0)
 
@@ -392,19 +400,23 @@ def next_try(record: Record | None, *, fingerprint: str, clears: int) -> NextTry
         case Submitted():
             if record.intended.fingerprint == fingerprint:
                 return Attach(record)
-            return Begin(
-                f"The request has changed since generation {record.generation_id} was bought: submitting a "
-                f"new one. The old one is not cancelled and stays paid for."
-            )
+            return Begin(_changed(record))
         case Delivered():
-            if record.clears == clears and record.submitted.intended.fingerprint == fingerprint:
-                return Repeat(record)
-            return Begin()
+            if record.submitted.intended.fingerprint != fingerprint:
+                return Begin(_changed(record.submitted))
+            return Repeat(record) if record.clears == clears else Begin()
         case Lost():
             old = record.submitted.generation_id
             if record.clears == clears:
                 return Stop(lost(record.submitted))
             return Begin(f"Generation {old} was bought and lost. Cleared since: submitting a new one.")
+
+
+def _changed(submitted: Submitted) -> str:
+    return (
+        f"The request has changed since generation {submitted.generation_id} was bought: submitting a new "
+        f"one. The old one is not cancelled and stays paid for."
+    )
 
 
 def lost(submitted: Submitted) -> PixverseNotFoundError:

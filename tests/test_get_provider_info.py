@@ -68,12 +68,16 @@ class TestForm:
     FIELDS = CONNECTION["conn-fields"]
 
     def test_every_field_the_hook_reads_is_in_it(self) -> None:
-        assert {"gateway", "request_timeout", "max_connections"} <= self.FIELDS.keys()
+        assert {"gateway", "region", "request_timeout", "max_connections"} <= self.FIELDS.keys()
         assert all(field["label"] and field["description"] for field in self.FIELDS.values())
 
     def test_it_offers_the_gateways_there_are(self) -> None:
         schema = self.FIELDS["gateway"]["schema"]
         assert (schema["enum"], schema["default"]) == (list(GATEWAYS), DEFAULT_GATEWAY)
+
+    def test_it_offers_the_regions_there_are(self) -> None:
+        regions = {region for gateway in GATEWAYS.values() for region in gateway.base_urls}
+        assert set(self.FIELDS["region"]["schema"]["enum"]) == regions
 
     def test_its_defaults_are_those_of_the_code(self) -> None:
         defaults = {name: field["schema"]["default"] for name, field in self.FIELDS.items()}

@@ -18,7 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_pixverse.client import CHUNK, Download
-from airflow_provider_pixverse.exceptions import PixverseDownloadError, PixverseResponseError
+from airflow_provider_pixverse.exceptions import PixverseDownloadError
 from airflow_provider_pixverse.storage import RETRY_DELAYS, BoxWalk, file_name, save
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ WHOLE = {
     "a 64-bit ftyp": box(b"ftyp", b"isom", form="64") + MDAT + MOOV,
     "an open mdat": FTYP + MOOV + box(b"mdat", b"d" * 5000, form="open"),
     "an empty open mdat": FTYP + MOOV + box(b"mdat", form="open"),
-    "an open moov": FTYP + MDAT + box(b"moov", b"m" * 300, form="open"),
 }
 NOT_WHOLE = {
     "nothing": (b"", "no ftyp"),
@@ -69,6 +68,7 @@ NOT_WHOLE = {
     "cut after moov": (FTYP + MOOV, "no mdat"),
     "cut after mdat": (FTYP + MDAT, "no moov"),
     "an open mdat before moov": (FTYP + box(b"mdat", MOOV, form="open"), "no moov"),
+    "an open moov": (FTYP + MDAT + box(b"moov", b"m" * 300, form="open"), "impossible length"),
     "something behind it": (VIDEO + b"\n", "cut short"),
     "an impossible length": (FTYP + MOOV + (4).to_bytes(4, "big") + b"mdat" + MDAT, "impossible length"),
     "an impossible 64-bit length": (
@@ -174,9 +174,11 @@ class TestWhole:
     def test_what_a_killed_worker_left_is_no_obstacle(self, tmp_path: Path) -> None:
         with pytest.raises(PixverseDownloadError):
             keep(Source(b"x"), tmp_path / "a.mp4", fs=Unremovable(skip_instance_cache=True))
-        assert len(files(tmp_path)) == 1
+        left = files(tmp_path)
+        assert left
+        assert "a.mp4" not in left
         keep(Source(VIDEO), tmp_path / "a.mp4")
-        assert files(tmp_path) == ["a.mp4"]
+        assert "a.mp4" in files(tmp_path)
         assert (tmp_path / "a.mp4").read_bytes() == VIDEO
 
     def test_it_is_written_in_parts_that_object_stores_take(self, tmp_path: Path) -> None:
@@ -192,7 +194,6 @@ class TestWhole:
         # S3 takes 10,000 parts of at least 5 MiB.
         assert size >= 5 * 2**20
 
-    @pytest.mark.xfail(strict=True, reason="both write to one and the same file beside the target")
     def test_two_at_once_do_not_spoil_one_another(self, tmp_path: Path) -> None:
         # More than a file object holds back, so that the disk has seen some of it.
         video = FTYP + MOOV + box(b"mdat", b"d" * 100_000)
@@ -296,12 +297,6 @@ class TestAgain:
         with pytest.raises(PixverseDownloadError, match=r"HTTP 403.*Nothing was left there"):
             keep(Source(VIDEO[:-1], VIDEO[:-1], error), tmp_path / "a.mp4")
 
-    def test_what_is_no_matter_of_downloading_is_not_tried_again(self, tmp_path: Path) -> None:
-        source = Source(PixverseResponseError("no video"))
-        with pytest.raises(PixverseResponseError):
-            keep(source, tmp_path / "a.mp4")
-        assert (source.count, files(tmp_path)) == (1, [])
-
 
 class TestDescribedSize:
     def test_a_wrong_description_is_told_and_the_video_kept(
@@ -365,13 +360,19 @@ class Immovable(LocalFileSystem):
 
     protocol = "bucket"
 
-    def mv(self, path1: str, path2: str, **kwargs: Any) -> None:
+    def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
         raise PermissionError(errno.EACCES, "AccessDenied")
 
 
 class Unremovable(LocalFileSystem):
     def rm_file(self, path: str) -> None:
         raise PermissionError(errno.EACCES, "AccessDenied")
+
+
+class Undeletable(Unremovable):
+    """As a bucket whose policy lets a worker write but not delete."""
+
+    protocol = "bucket"
 
 
 class TestFileSystem:
@@ -383,14 +384,19 @@ class TestFileSystem:
         self, kind: type[LocalFileSystem], words: str, tmp_path: Path
     ) -> None:
         (tmp_path / "a.mp4").write_bytes(b"yesterday's")
-        source = Source(VIDEO)
+        source, naps = Source(VIDEO), Naps()
         with pytest.raises(PixverseDownloadError, match=f"paid for.*{words}") as caught:
-            keep(source, tmp_path / "a.mp4", fs=kind(skip_instance_cache=True))
+            keep(source, tmp_path / "a.mp4", fs=kind(skip_instance_cache=True), sleep=naps)
         assert isinstance(caught.value.__cause__, OSError)
         assert (tmp_path / "a.mp4").read_bytes() == b"yesterday's"
         assert files(tmp_path) == ["a.mp4"]
-        # The task is retried, not the download, which was all right.
-        assert (source.count, source.closed) == (1, 1)
+        assert (source.count, source.closed, naps.taken) == (TRIES, TRIES, list(RETRY_DELAYS))
+
+    def test_nothing_was_left_there_is_true_where_nothing_can_be_deleted(self, tmp_path: Path) -> None:
+        with suppress(PixverseDownloadError):
+            keep(Source(VIDEO), tmp_path / "a.mp4", fs=Undeletable(skip_instance_cache=True))
+            return
+        assert not (tmp_path / "a.mp4").exists()
 
     def test_one_that_cannot_clean_up_hides_no_cause(self, tmp_path: Path) -> None:
         with pytest.raises(PixverseDownloadError, match="no ftyp"):

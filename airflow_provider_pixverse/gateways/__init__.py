@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from airflow_provider_pixverse.exceptions import PixverseRequestError
 from airflow_provider_pixverse.gateways.aimlapi import AimlapiGateway
 from airflow_provider_pixverse.gateways.pixverse import PixverseGateway
+from airflow_provider_pixverse.gateways.segmind import SegmindGateway
 
 if TYPE_CHECKING:
     from airflow_provider_pixverse.gateways.base import Gateway
 
-GATEWAYS: dict[str, type[Gateway]] = {gateway.name: gateway for gateway in (AimlapiGateway, PixverseGateway)}
+GATEWAYS: dict[str, type[Gateway]] = {
+    gateway.name: gateway for gateway in (AimlapiGateway, SegmindGateway, PixverseGateway)
+}
 DEFAULT_GATEWAY = AimlapiGateway.name
 
 
@@ -20,7 +23,7 @@ def make_gateway(name: str, api_key: str, *, base_url: str = "", region: str | N
     """
     Return the contract of a gateway.
 
-    :param name: ``aimlapi`` or ``pixverse``.
+    :param name: ``aimlapi``, ``segmind`` or ``pixverse``.
     :param api_key: The key that authenticates every request.
     :param base_url: Base of everything the gateway offers; empty for the vendor's own.
     :param region: The vendor's region whose base is meant; ``None`` for its first.

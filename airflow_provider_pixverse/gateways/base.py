@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from airflow_provider_pixverse.requests import GenerationRequest
 
 _LONGEST_WORDS = 500
+_QUERY = re.compile(r"(https?://[^\s?'\"<>]+)\?[^\s'\"<>]+", re.IGNORECASE)
+"""A URL with a query, which may be what signs it."""
 _MODERATION = re.compile(
     r"\bmoderation\b|\bmoderated\b|moderation(exception|error)|content[ _-]?policy|nsfw"
     r"|safety (system|filter|check)|sensitive (content|material|word|info)|prohibited content|inappropriate",
@@ -150,10 +152,10 @@ class Gateway(ABC):
         raise NotImplementedError(f"{self.name} has no records to look a submission up in")
 
     def redact(self, text: str) -> str:
-        """Return a vendor's words as they may be raised, logged and stored: short, without the key."""
+        """Return a vendor's words as they may be raised and logged: short, without the key or a query."""
         if self._api_key:
             text = re.sub(re.escape(self._api_key), "***", text, flags=re.IGNORECASE)
-        text = " ".join(text.split())
+        text = _QUERY.sub(r"\1?…", " ".join(text.split()))
         return text if len(text) <= _LONGEST_WORDS else f"{text[: _LONGEST_WORDS - 1]}…"
 
 

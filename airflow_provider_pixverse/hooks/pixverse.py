@@ -108,7 +108,7 @@ class PixverseHook(BaseHook):
         key: str | None = None,
         timeout: float = 1800.0,
         on_ambiguous_submit: OnAmbiguousSubmit = "fail",
-        before_send: Callable[[], None] | None = None,
+        before_send: Callable[[str], None] | None = None,
         in_doubt_since: float | None = None,
     ) -> Generation:
         """
@@ -120,7 +120,8 @@ class PixverseHook(BaseHook):
             tried again.
         :param on_ambiguous_submit: ``fail`` or ``resubmit``: what to do where it stays unknown whether
             a video was bought.
-        :param before_send: Called once all else is ready, right before the submission can leave.
+        :param before_send: Called with the key once all else is ready, right before the submission can
+            leave under it; again where it leaves under another.
         :param in_doubt_since: Epoch seconds at which an earlier try may have sent this submission under
             ``key``: the vendor is asked about it before anything is bought.
         :return: The generation as accepted.
@@ -330,6 +331,8 @@ def _base_url(connection: Connection) -> str:
         url = httpx.URL(host)
         if connection.port and url.port is None:
             url = url.copy_with(port=int(connection.port))
+        if url.port is not None and not 0 < url.port < 65536:
+            raise ValueError(f"there is no port {url.port}")
     except (httpx.InvalidURL, ValueError) as error:
         raise PixverseRequestError(f"host={host!r} of connection {connection.conn_id!r}: {error}.") from None
     if url.scheme not in ("http", "https") or not url.host:

@@ -269,7 +269,9 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
                 key=intended.key,
                 timeout=self.timeout,
                 on_ambiguous_submit=self.on_ambiguous_submit,  # type: ignore[arg-type]
-                before_send=(lambda: records.keep(intended)) if records else None,
+                before_send=(lambda key: records.keep(intended.model_copy(update={"key": key})))
+                if records
+                else None,
                 in_doubt_since=intended.intended_at if in_doubt else None,
             )
         except PixverseAmbiguousSubmitError as error:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import posixpath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
@@ -69,7 +68,7 @@ def records_for(context: Context, output_path: str | None) -> Records | None:
     ti = context["ti"]
     identity = json.dumps([ti.dag_id, ti.run_id, ti.task_id, ti.map_index])
     name = hashlib.sha256(identity.encode()).hexdigest()[:32]
-    return _InObjectStorage(posixpath.join(folder, f".pixverse-{name}.json"))
+    return _InObjectStorage(f"{folder.removesuffix('/')}/.pixverse-{name}.json")
 
 
 class _InStateStore:
@@ -123,7 +122,8 @@ class _InObjectStorage:
 def _folder_of(output_path: str | None) -> str:
     if not output_path:
         return ""
-    return output_path if output_path.endswith("/") else f"{posixpath.dirname(output_path) or '.'}/"
+    folder, slash, _ = str(output_path).rpartition("/")
+    return f"{folder}/" if slash else "./"
 
 
 def _unreadable(where: str, error: Exception) -> PixverseRecordError:

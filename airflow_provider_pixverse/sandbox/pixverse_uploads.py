@@ -24,10 +24,10 @@ from airflow_provider_pixverse.sandbox.pixverse_models import (
 if TYPE_CHECKING:
     from airflow_provider_pixverse.sandbox.pictures import Source
 
-LARGEST_PICTURE: Final = 20_000_000
+LARGEST_PICTURE: Final = 20 * 1024**2
 LONGEST_SIDE: Final = 10_000
 PICTURE_FORMATS: Final = ("JPEG", "PNG", "WEBP")
-LARGEST_MEDIUM: Final = 50_000_000
+LARGEST_MEDIUM: Final = 50 * 1024**2
 LONGEST_VIDEO_SIDE: Final = 1920
 LONGEST_MEDIUM: Final = 30.0
 
@@ -171,7 +171,7 @@ def _one_of(name: str, form: Form) -> tuple[bytes | None, str]:
 
 
 def _check_picture(content: bytes) -> None:
-    if len(content) >= LARGEST_PICTURE:
+    if len(content) > LARGEST_PICTURE:
         raise Refusal(PICTURE_TOO_LARGE, "the image is larger than 20 MB")
     try:
         with Image.open(io.BytesIO(content)) as picture:

@@ -16,13 +16,14 @@ from airflow_provider_pixverse.sandbox.faults import read_faults
 from airflow_provider_pixverse.sandbox.jobs import Studio
 from airflow_provider_pixverse.sandbox.pictures import MAX_INPUT_BYTES, PICTURES, picture_file
 from airflow_provider_pixverse.sandbox.pixverse import Pixverse
+from airflow_provider_pixverse.sandbox.segmind import Segmind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_pixverse.sandbox.gateway import Gateway
 
-GATEWAYS: Final[tuple[type[Gateway], ...]] = (AimlApi, Pixverse)
+GATEWAYS: Final[tuple[type[Gateway], ...]] = (AimlApi, Segmind, Pixverse)
 """All there are; the first one's connection is printed first."""
 
 

@@ -232,9 +232,13 @@ class TestTrace:
             assert first.content == second.content
         assert gateway.repeats_safely
 
-    def test_another_process_makes_the_same_one(self) -> None:
+    def test_it_is_the_key_itself_so_that_a_person_can_look_for_it(self) -> None:
         request = PixverseGateway("other").submit(ask(TextToVideo), key=SUBMISSION)
-        assert request.headers["Ai-trace-id"] == "03b7ebe2-8036-595c-a48b-3f72c09a7730"
+        assert request.headers["Ai-trace-id"] == SUBMISSION
+
+    def test_a_key_that_is_no_uuid_makes_the_same_one_everywhere(self) -> None:
+        request = PixverseGateway("other").submit(ask(TextToVideo), key="order-8f21c4")
+        assert request.headers["Ai-trace-id"] == "2400f71e-73d9-590d-9a50-fae65f7ac68e"
 
     def test_another_submission_has_another(self, gateway: PixverseGateway) -> None:
         keys = (SUBMISSION, "00000000-0000-4000-8000-000000000000")

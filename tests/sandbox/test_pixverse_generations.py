@@ -240,7 +240,7 @@ class TestUploads:
             ("image", b"no picture", 500031),
             ("image", picture()[:200], 500031),
             ("image", picture(size=(10_001, 2)), 500033),
-            ("image", picture() + bytes(20_000_000), 500030),
+            ("image", picture() + bytes(20 * 1024**2), 500030),
             ("image_url", "ftp://example.com/cat.png", 400017),
             ("image_url", "", 400011),
             ("file", picture(), 400011),

@@ -46,7 +46,7 @@ def test_the_command_line_says_where_it_listens_and_ends_when_told(ending: signa
         process.send_signal(ending)
         assert process.wait(timeout=20) == 0
         others = [json.loads(shlex.split(line)[0].partition("=")[2]) for line in process.stdout]
-        assert {other["extra"]["gateway"] for other in others} == {"pixverse"}
+        assert {other["extra"]["gateway"] for other in others} == {"segmind", "pixverse"}
 
 
 def test_a_taken_port_is_said_in_one_line() -> None:
