@@ -517,10 +517,12 @@ class TestSecrets:
 
     @pytest.mark.asyncio
     async def test_a_key_that_no_header_can_hold_is_not_repeated(self) -> None:
-        async with Server(lambda _: ACCEPTED).listening() as server:
-            async with Client(AimlapiGateway(f"{KEY}\n", base_url=server.url)) as client:
-                with pytest.raises(PixverseRequestError) as caught:
-                    await client.balance()
+        async with (
+            Server(lambda _: ACCEPTED).listening() as server,
+            Client(AimlapiGateway(f"{KEY}\n", base_url=server.url)) as client,
+        ):
+            with pytest.raises(PixverseRequestError) as caught:
+                await client.balance()
         assert KEY not in told(caught.value)
 
     def test_the_gateways_repr_is_without_the_key(self) -> None:

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What follows from each attempt to buy one video."""
+"""What follows from each attempt to buy one video, and what a next try makes of what earlier ones left."""
 
 from __future__ import annotations
 
 import inspect
 import itertools
-from dataclasses import FrozenInstanceError, replace
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import ValidationError
 
 from airflow_provider_pixverse import exceptions
 from airflow_provider_pixverse.exceptions import (
@@ -22,13 +24,14 @@ from airflow_provider_pixverse.exceptions import (
     PixverseNotFoundError,
     PixverseNotSentError,
     PixverseRateLimitError,
+    PixverseRecordError,
     PixverseRequestError,
     PixverseResponseError,
     PixverseTimeout,
     PixverseUnavailableError,
 )
 from airflow_provider_pixverse.generation import Generation, GenerationStatus
-from airflow_provider_pixverse.requests import ImageToVideo, TextToVideo, build
+from airflow_provider_pixverse.requests import ImageToVideo, LipSync, TextToVideo, Transition, build
 from airflow_provider_pixverse.submission import (
     LOOK_UP_DELAYS,
     SAFE_REPEATS,
@@ -36,18 +39,30 @@ from airflow_provider_pixverse.submission import (
     Absent,
     Accepted,
     Ask,
+    Attach,
     Attempts,
+    Begin,
     Delivered,
+    FindOut,
     Intended,
     LookUp,
+    Lost,
+    NextTry,
     Outcome,
+    Record,
+    Repeat,
     Send,
     Step,
     Stop,
     Submitted,
     decide,
     decide_on_look_up,
+    decode,
+    encode,
     fingerprint,
+    lost,
+    next_try,
+    unfinished,
 )
 
 if TYPE_CHECKING:
@@ -82,6 +97,7 @@ NOT_OF_A_SEND = {
     "failed": PixverseGenerationFailed("broke"),
     "timeout": PixverseTimeout("late"),
     "download": PixverseDownloadError("broke off"),
+    "record": PixverseRecordError("damaged"),
 }
 
 
@@ -188,6 +204,8 @@ def test_connection_never_made_is_not_tried_past_the_deadline() -> None:
         ({"retry_after": 17.0}, 17.0),
         ({"retry_at": BEGAN + 40.0}, 40.0),
         ({"retry_after": 1800.0}, 1800.0),
+        ({"retry_after": 0.0}, 1.0),
+        ({"retry_at": BEGAN - 60.0}, 1.0),
         ({}, 1.0),
     ],
 )
@@ -196,6 +214,14 @@ def test_429_on_submit_waits_as_told(attempts: Attempts, told: dict[str, float],
     step = decide(attempts, PixverseRateLimitError("slower", **told), now=BEGAN)
     assert isinstance(step, Send)
     assert (step.seconds, step.reason) == (seconds, "slower")
+
+
+@EVERY_GATEWAY
+def test_429_on_submit_that_says_come_back_at_once_backs_off_all_the_same(attempts: Attempts) -> None:
+    steps = play(attempts, forever(PixverseRateLimitError("slower", retry_after=0.0)))
+    delays = [step.seconds for step in steps if isinstance(step, Send)]
+    assert delays[:4] == [1.0, 2.0, 4.0, 8.0]
+    assert len(delays) < 40
 
 
 @pytest.mark.parametrize("told", [{"retry_after": 1801.0}, {"retry_at": BEGAN + 1801.0}])
@@ -219,11 +245,28 @@ def test_429_on_submit_is_bought_once_the_gateway_takes_it(attempts: Attempts) -
     assert course(play(attempts, [BUSY, BUSY, ACCEPTED])) == [("Send", 1.0), ("Send", 2.0), "Accepted"]
 
 
-@pytest.mark.xfail(strict=True, raises=OverflowError, reason="the back-off is computed before it is capped")
 def test_429_on_submit_backs_off_after_any_number_of_refusals() -> None:
     step = decide(replace(ONE_TRY, refused=2000), BUSY, now=BEGAN)
     assert isinstance(step, Send)
     assert step.seconds == 60.0
+
+
+@EVERY_GATEWAY
+def test_only_a_submission_after_a_refusal_is_one_of_its_own(attempts: Attempts) -> None:
+    assert [step.anew for step in play(attempts, [BUSY, BUSY, ACCEPTED])[:2]] == [True, True]  # type: ignore[union-attr]
+    unreached = decide(attempts, UNREACHED, now=BEGAN)
+    assert isinstance(unreached, Send)
+    assert not unreached.anew
+
+
+@pytest.mark.parametrize("attempts", [REPEATABLE, RESUBMITTING], ids=["repeated", "resubmitted"])
+def test_what_is_in_doubt_is_sent_again_as_the_same_submission_whatever_comes_between(
+    attempts: Attempts,
+) -> None:
+    steps = play(attempts, [SENT_WITHOUT_ANSWER["reset"], BUSY, UNREACHED, BUSY, ACCEPTED])
+    sent = [step for step in steps if isinstance(step, Send)]
+    assert len(sent) == 4
+    assert not any(step.anew for step in sent)
 
 
 # submit sent, no answer: the vendor's way to find out first; still unknown: on_ambiguous_submit
@@ -285,26 +328,33 @@ def test_records_that_cannot_be_read_at_all_leave_it_unknown(unreadable: Pixvers
     assert str(doubt) in str(error)
 
 
-@pytest.mark.xfail(strict=True, reason='"not there" is said where it could not be found out')
 @pytest.mark.parametrize(
-    ("deadline", "looks"),
+    "looks",
     [
-        pytest.param(1800.0, [PixverseAuthError("wrong key")], id="the records were refused"),
-        pytest.param(1800.0, [UNREACHED] * len(LOOK_UP_DELAYS), id="the records were never reached"),
-        pytest.param(1.0, [], id="there was no time to look"),
+        pytest.param([PixverseAuthError("wrong key")], id="refused"),
+        pytest.param([UNREACHED] * len(LOOK_UP_DELAYS), id="never reached"),
     ],
 )
-def test_records_that_were_not_read_are_not_said_to_lack_it(deadline: float, looks: Iterable[LookUp]) -> None:
-    attempts = replace(WITH_RECORDS, deadline=BEGAN + deadline)
-    error = stopped(play(attempts, [SENT_WITHOUT_ANSWER["5xx"]], looks)[-1])
+def test_records_that_were_not_read_are_not_said_to_lack_it(looks: Iterable[LookUp]) -> None:
+    error = stopped(play(WITH_RECORDS, [SENT_WITHOUT_ANSWER["5xx"]], looks)[-1])
     assert type(error) is PixverseAmbiguousSubmitError
+    assert "records could not be read" in str(error)
     assert "records do not show it" not in str(error)
 
 
-def test_records_are_not_asked_past_the_deadline() -> None:
-    attempts = replace(WITH_RECORDS, deadline=BEGAN + 6.0)
+def test_records_that_were_read_once_are_said_to_lack_it_though_later_looks_failed() -> None:
+    looks = [Absent(), *[UNREACHED] * (len(LOOK_UP_DELAYS) - 1)]
+    error = stopped(play(WITH_RECORDS, [SENT_WITHOUT_ANSWER["5xx"]], looks)[-1])
+    assert "records do not show it" in str(error)
+
+
+@pytest.mark.parametrize("left", [6.0, 0.0, -3600.0])
+def test_records_are_asked_whatever_the_deadline_says_since_asking_buys_nothing(left: float) -> None:
+    attempts = replace(WITH_RECORDS, deadline=BEGAN + left)
     steps = play(attempts, [SENT_WITHOUT_ANSWER["5xx"]], forever(Absent()))
-    assert course(steps) == [("Ask", 2.0), ("Ask", 4.0), "Stop"]
+    assert course(steps) == [*(("Ask", delay) for delay in LOOK_UP_DELAYS), "Stop"]
+    found = play(attempts, [SENT_WITHOUT_ANSWER["5xx"]], [Absent(), ACCEPTED])
+    assert found[-1] == Accepted(ACCEPTED)
 
 
 # on_ambiguous_submit="resubmit"
@@ -354,12 +404,20 @@ def test_still_unknown_is_never_resubmitted_unasked() -> None:
         assert sends_of(steps) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the resubmission does not heed the deadline")
 @pytest.mark.parametrize("can_look_up", [False, True])
 def test_nothing_is_sent_after_the_deadline_not_even_as_asked(can_look_up: bool) -> None:
-    attempts = replace(RESUBMITTING, can_look_up=can_look_up)
-    step = decide(attempts, SENT_WITHOUT_ANSWER["read timeout"], now=attempts.deadline + 1)
-    assert type(stopped(step)) is PixverseAmbiguousSubmitError
+    attempts = replace(RESUBMITTING, can_look_up=can_look_up, deadline=BEGAN - 1)
+    steps = play(attempts, [SENT_WITHOUT_ANSWER["read timeout"]], forever(Absent()))
+    assert sends_of(steps) == 1
+    error = stopped(steps[-1])
+    assert type(error) is PixverseAmbiguousSubmitError
+    assert "submitted twice" not in str(error)
+
+
+def test_time_that_runs_out_over_the_records_leaves_none_to_resubmit() -> None:
+    attempts = replace(RESUBMITTING, can_look_up=True, deadline=BEGAN + sum(LOOK_UP_DELAYS) - 1)
+    steps = play(attempts, [SENT_WITHOUT_ANSWER["reset"]], forever(Absent()))
+    assert course(steps) == [*(("Ask", delay) for delay in LOOK_UP_DELAYS), "Stop"]
 
 
 # a gateway where the same key buys nothing more
@@ -397,24 +455,64 @@ def test_a_safe_repeat_is_not_made_past_the_deadline() -> None:
 # a doubt stays
 
 
-@pytest.mark.xfail(strict=True, reason="the later refusal is believed of the earlier send, too")
 @pytest.mark.parametrize("attempts", [REPEATABLE, RESUBMITTING], ids=["repeated", "resubmitted"])
 @pytest.mark.parametrize(
     "afterwards",
     [
-        pytest.param([PixverseCreditsError("top up")], id="no credits"),
-        pytest.param([PixverseAuthError("wrong key")], id="key refused"),
         pytest.param([PixverseRateLimitError("slower", retry_after=9999.0)], id="429 past the timeout"),
         pytest.param([UNREACHED] * UNREACHED_SENDS, id="connection never made"),
     ],
 )
-def test_what_may_have_been_bought_is_not_called_unbought_for_how_a_further_send_ended(
+def test_what_may_have_been_bought_is_not_called_unbought_for_a_further_send_that_was_not_taken(
     attempts: Attempts, afterwards: list[Outcome]
 ) -> None:
     steps = play(attempts, [SENT_WITHOUT_ANSWER["read timeout"], *afterwards])
     error = stopped(steps[-1])
     assert type(error) is PixverseAmbiguousSubmitError
     assert KEY in str(error)
+    assert str(afterwards[-1]) in str(error)
+
+
+@rows(NOTHING_WAS_BOUGHT, "refusal")
+def test_what_may_have_been_bought_is_not_called_unbought_for_a_second_one_that_was_refused(
+    refusal: PixverseError,
+) -> None:
+    steps = play(RESUBMITTING, [SENT_WITHOUT_ANSWER["read timeout"], refusal])
+    assert sends_of(steps) == 2
+    error = stopped(steps[-1])
+    assert type(error) is PixverseAmbiguousSubmitError
+    for said in (KEY, str(SENT_WITHOUT_ANSWER["read timeout"]), str(refusal), "bought nothing"):
+        assert said in str(error)
+    assert "submitted twice" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        PixverseRequestError("Invalid enum value"),
+        PixverseCreditsError("top up"),
+        PixverseModerationError("no"),
+    ],
+    ids=lambda refusal: type(refusal).__name__,
+)
+def test_a_refusal_of_a_safe_repeat_proves_that_the_first_was_not_taken(refusal: PixverseError) -> None:
+    steps = play(REPEATABLE, [SENT_WITHOUT_ANSWER["read timeout"], refusal])
+    assert stopped(steps[-1]) is refusal
+
+
+def test_a_key_refused_on_a_safe_repeat_proves_nothing() -> None:
+    steps = play(REPEATABLE, [SENT_WITHOUT_ANSWER["read timeout"], PixverseAuthError("wrong key")])
+    assert type(stopped(steps[-1])) is PixverseAmbiguousSubmitError
+
+
+@EVERY_GATEWAY
+def test_what_an_earlier_try_left_is_a_doubt_and_not_a_refusal(attempts: Attempts) -> None:
+    asking = replace(attempts, can_look_up=True, repeats_safely=False)
+    assert course(play(asking, [unfinished()], [ACCEPTED])) == [("Ask", 2.0), "Accepted"]
+    assert course(play(REPEATABLE, [unfinished(), ACCEPTED])) == [("Send", 1.0), "Accepted"]
+    error = stopped(decide(ONE_TRY, unfinished(), now=BEGAN))
+    assert type(error) is PixverseAmbiguousSubmitError
+    assert "An earlier try ended while it was submitting" in str(error)
 
 
 def test_a_doubt_does_not_last_beyond_an_id() -> None:
@@ -473,9 +571,221 @@ def test_the_order_of_extra_fields_does_not_matter() -> None:
     assert fingerprint(one, connection="c", gateway="g") == fingerprint(other, connection="c", gateway="g")
 
 
-def test_the_phases_of_a_purchase_hold_one_another() -> None:
-    intended = Intended(KEY, "f" * 64, BEGAN)
-    submitted = Submitted(intended, "gen-1", BEGAN + 1)
-    assert Delivered(submitted, BEGAN + 90).submitted.intended is intended
-    with pytest.raises(FrozenInstanceError):
-        intended.key = "another"  # type: ignore[misc]
+S3 = "https://bucket.s3.amazonaws.com/cat.png"
+SIGNED = {
+    "Amazon": f"{S3}?X-Amz-Date={{0}}&X-Amz-Expires=3600&X-Amz-Security-Token={{0}}&X-Amz-Signature={{0}}",
+    "Amazon, version 2": f"{S3}?AWSAccessKeyId=AKIA&Expires={{0}}&Signature={{0}}",
+    "Google": "https://storage.googleapis.com/b/cat.png?X-Goog-Date={0}&X-Goog-Signature={0}",
+    "Azure": "https://a.blob.core.windows.net/b/cat.png?sv=2024-11-04&se={0}&sr=b&sp=r&sig={0}",
+    "CloudFront": "https://d1.cloudfront.net/cat.png?Expires={0}&Signature={0}&Key-Pair-Id=K{0}",
+}
+
+
+def picture_print(image: str) -> str:
+    request = build(ImageToVideo, prompt="a dragon", image=image)
+    return fingerprint(request, connection="c", gateway="g")
+
+
+@pytest.mark.parametrize("url", SIGNED.values(), ids=SIGNED.keys())
+def test_a_url_that_is_signed_anew_in_each_try_still_asks_for_the_same_video(url: str) -> None:
+    assert picture_print(url.format("20260101")) == picture_print(url.format("20260102"))
+    assert picture_print(url.format(1)) != picture_print(url.format(1).replace("cat", "dog"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        f"{S3}?versionId=2",
+        f"{S3}?versionId=1&crop=face",
+        f"{S3}?versionId=1#face",
+        S3,
+        "http://bucket.s3.amazonaws.com/cat.png?versionId=1",
+    ],
+)
+def test_what_else_a_url_says_is_part_of_the_request(other: str) -> None:
+    assert picture_print(f"{S3}?versionId=1") != picture_print(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("s3://bucket/cat.png?Signature=1", "s3://bucket/cat.png?Signature=2"),
+        ("/data/cat.png", "/data/dog.png"),
+        ("data:image/png;base64,AAAA", "data:image/png;base64,BBBB"),
+    ],
+)
+def test_only_a_url_has_a_signature(one: str, other: str) -> None:
+    assert picture_print(one) != picture_print(other)
+
+
+def test_every_medium_of_a_request_counts() -> None:
+    def made(first: str, last: str) -> str:
+        request = build(Transition, prompt="a dragon", first_frame=first, last_frame=last)
+        return fingerprint(request, connection="c", gateway="g")
+
+    assert len({made("a.png", "b.png"), made("b.png", "a.png"), made("a.png", "a.png")}) == 3
+    signed = f"{S3}?Signature={{}}"
+    assert made(signed.format(1), signed.format(2)) == made(signed.format(3), signed.format(4))
+
+
+def test_a_medium_that_was_not_given_has_no_signature() -> None:
+    request = build(LipSync, video=S3, speech="Hello")
+    assert len(fingerprint(request, connection="c", gateway="g")) == 64
+
+
+# the record: its phases and its stored form
+
+INTENDED = Intended(key=KEY, fingerprint="f" * 64, intended_at=BEGAN)
+SUBMITTED = Submitted(
+    intended=INTENDED,
+    generation_id="gen-1",
+    submission={"generation_id": "gen-1", "submitted_at": "2026-01-01T00:00:00+00:00", "cost": None},
+)
+DELIVERED = Delivered(submitted=SUBMITTED, clears=0, result={"generation_id": "gen-1", "output_path": "x"})
+LOST = Lost(submitted=SUBMITTED, clears=0)
+RECORDS: dict[str, Record] = {
+    "intended": INTENDED,
+    "submitted": SUBMITTED,
+    "delivered": DELIVERED,
+    "lost": LOST,
+}
+
+
+@rows(RECORDS, "record")
+def test_a_record_is_read_as_it_was_stored(record: Record) -> None:
+    stored = json.loads(json.dumps(encode(record), allow_nan=False))
+    assert decode(stored) == record
+    assert type(decode(stored)) is type(record)
+
+
+@rows(RECORDS, "record")
+def test_a_record_is_not_changed_afterwards(record: Record) -> None:
+    for field in type(record).model_fields:
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(record, field, "another")
+
+
+@rows(RECORDS, "record")
+def test_a_record_of_a_later_release_may_say_more(record: Record) -> None:
+    assert decode({**encode(record), "note": "new"}) == record
+
+
+DAMAGED: dict[str, object] = {
+    "null": None,
+    "an empty object": {},
+    "an empty text": "",
+    "a text": "gen-1",
+    "a list": [encode(SUBMITTED)],
+    "a number": 5,
+    "JSON that was not decoded": json.dumps(encode(SUBMITTED)),
+    "of another provider": {"job_id": "gen-1", "state": "submitted"},
+    "no phase": {name: value for name, value in encode(SUBMITTED).items() if name != "phase"},
+    "an unknown phase": {**encode(SUBMITTED), "phase": "refunded"},
+    "a phase that is no word": {**encode(SUBMITTED), "phase": None},
+    "a phase it has not the fields of": {**encode(INTENDED), "phase": "submitted"},
+    "a delivery of nothing": {**encode(DELIVERED), "submitted": None},
+    "a delivery of an intention": {**encode(DELIVERED), "submitted": encode(INTENDED)},
+    "a submission without an intention": {**encode(SUBMITTED), "intended": {}},
+    "an id that is none": {**encode(SUBMITTED), "generation_id": None},
+    "a moment in words": {**encode(INTENDED), "intended_at": "yesterday"},
+    "clears in words": {**encode(LOST), "clears": "often"},
+    "a result that is none": {**encode(DELIVERED), "result": None},
+    **{
+        f"{phase} without {field}": {name: value for name, value in encode(record).items() if name != field}
+        for phase, record in RECORDS.items()
+        for field in encode(record)
+        if field != "phase"
+    },
+}
+
+
+@rows(DAMAGED, "stored")
+def test_a_damaged_record_is_an_error_and_not_an_absence(stored: object) -> None:
+    with pytest.raises(PixverseRecordError, match="not known whether this video is paid for") as caught:
+        decode(stored)
+    assert "Nothing was bought" in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+# what a next try does with what earlier ones left
+
+
+def after(record: Record | None, *, changed: bool = False, cleared: bool = False) -> NextTry:
+    now = "a" * 64 if changed else INTENDED.fingerprint
+    return next_try(record, fingerprint=now, clears=int(cleared))
+
+
+TRIES = [
+    # what is found, changed since, cleared since, what is done
+    (None, False, False, Begin()),
+    (None, False, True, Begin()),
+    (None, True, False, Begin()),
+    (INTENDED, False, False, FindOut(INTENDED)),
+    (INTENDED, False, True, FindOut(INTENDED)),
+    (SUBMITTED, False, False, Attach(SUBMITTED)),
+    (SUBMITTED, False, True, Attach(SUBMITTED)),
+    (DELIVERED, False, False, Repeat(DELIVERED)),
+    (DELIVERED, False, True, Begin()),
+]
+
+
+@pytest.mark.parametrize(("record", "changed", "cleared", "done"), TRIES)
+def test_a_next_try_goes_on_where_the_last_one_ended(
+    record: Record | None, changed: bool, cleared: bool, done: NextTry
+) -> None:
+    assert after(record, changed=changed, cleared=cleared) == done
+
+
+@pytest.mark.parametrize(
+    ("record", "cleared", "named"),
+    [
+        (INTENDED, False, KEY),
+        (INTENDED, True, KEY),
+        (SUBMITTED, False, "gen-1"),
+        (SUBMITTED, True, "gen-1"),
+        (DELIVERED, False, "gen-1"),
+        (DELIVERED, True, "gen-1"),
+    ],
+)
+def test_a_changed_request_is_a_new_video_and_a_warning_that_names_the_old(
+    record: Record, cleared: bool, named: str
+) -> None:
+    begin = after(record, changed=True, cleared=cleared)
+    assert isinstance(begin, Begin)
+    assert named in begin.warning
+    assert "changed" in begin.warning
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_what_was_lost_stops_every_retry_with_its_id(changed: bool) -> None:
+    error = after(LOST, changed=changed)
+    assert isinstance(error, Stop)
+    assert type(error.error) is PixverseNotFoundError
+    assert error.error.generation_id == "gen-1"
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_what_was_lost_is_bought_again_once_the_task_is_cleared(changed: bool) -> None:
+    begin = after(LOST, changed=changed, cleared=True)
+    assert isinstance(begin, Begin)
+    assert "gen-1" in begin.warning
+
+
+def test_a_clear_is_told_from_the_one_before() -> None:
+    cleared_once = DELIVERED.model_copy(update={"clears": 1})
+    same = {"fingerprint": INTENDED.fingerprint}
+    assert next_try(cleared_once, clears=1, **same) == Repeat(cleared_once)
+    assert next_try(cleared_once, clears=2, **same) == Begin()
+
+
+@pytest.mark.parametrize("submission", [SUBMITTED.submission, {}])
+def test_what_was_lost_is_told_with_its_id_and_what_to_do(submission: dict[str, Any]) -> None:
+    error = lost(SUBMITTED.model_copy(update={"submission": submission}))
+    assert error.generation_id == "gen-1"
+    for said in ("gen-1", submission.get("submitted_at", "unknown time"), "bought nothing", "clear the task"):
+        assert said in str(error)
+
+
+def test_no_retry_of_the_same_request_begins_anew_where_there_is_a_record() -> None:
+    for record in RECORDS.values():
+        assert not isinstance(after(record), Begin)

@@ -60,4 +60,8 @@ class Scenario:
 
 def leftovers(folder: Path) -> list[str]:
     """Return what lies in a folder beside videos: parts of a download, for one."""
-    return sorted(str(each.relative_to(folder)) for each in folder.rglob("*") if each.suffix != ".mp4" and each.is_file())
+    return sorted(
+        str(each.relative_to(folder))
+        for each in folder.rglob("*")
+        if each.suffix != ".mp4" and each.is_file()
+    )
