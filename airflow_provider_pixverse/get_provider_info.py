@@ -43,6 +43,22 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_pixverse.triggers.pixverse"],
             }
         ],
+        "config": {
+            "pixverse": {
+                "description": "How the PixVerse provider keeps its records.",
+                "options": {
+                    "state_path": {
+                        "description": "Where the records of submissions are kept on Airflow 3.0 to 3.2, which "
+                        "have no task state store: an object-storage URL or path, readable and writable "
+                        "by every worker. Empty: beside each task's output_path.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "s3://bucket/pixverse-state",
+                        "default": "",
+                    }
+                },
+            }
+        },
         "extra-links": ["airflow_provider_pixverse.links.pixverse.PixverseVideoLink"],
         "connection-types": [
             {
