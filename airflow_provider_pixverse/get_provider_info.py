@@ -48,9 +48,9 @@ def get_provider_info() -> dict[str, Any]:
                 "description": "How the PixVerse provider keeps its records.",
                 "options": {
                     "state_path": {
-                        "description": "Where the records of submissions are kept on Airflow 3.0 to 3.2, which "
-                        "have no task state store: an object-storage URL or path, readable and writable "
-                        "by every worker. Empty: beside each task's output_path.",
+                        "description": "Where the records of submissions are kept on Airflow 3.0 to 3.2, "
+                        "which have no task state store: an object-storage URL or path, readable and "
+                        "writable by every worker. Empty: beside each task's output_path.",
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "s3://bucket/pixverse-state",
@@ -82,7 +82,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "region": {
                         "label": "Region",
-                        "description": "Where a PixVerse account was opened: its key is valid there alone.",
+                        "description": "Where the account was opened.",
                         "schema": {
                             "type": ["string", "null"],
                             "enum": ["international", "china"],

@@ -26,7 +26,6 @@ from airflow_provider_pixverse.exceptions import (
 )
 from airflow_provider_pixverse.links.pixverse import PixverseVideoLink
 from airflow_provider_pixverse.operators.waiting import (
-    SUBMISSION,
     WaitsForVideo,
     described,
     epoch,
@@ -165,7 +164,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
             hook = PixverseHook(self.pixverse_conn_id)
             hook.check(request)
             if self.output_path:
-                hook.check_output_path(str(self.output_path))
+                hook.check_output_path(self.output_path)
             return self._next_try(context, hook, request)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -312,7 +311,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
     def _announce(self, context: Context, submission: dict[str, Any]) -> None:
         self.generation_id = submission["generation_id"]
         context["ti"].xcom_push(key="generation_id", value=self.generation_id)
-        context["ti"].xcom_push(key=SUBMISSION, value=submission)
+        self._keep(context, submission)
 
     def _repeat(self, context: Context, delivered: Delivered) -> dict[str, Any]:
         """Give the result of an earlier try, of which Airflow never learned that it had succeeded."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_pixverse.exceptions import PixverseRequestError
 from airflow_provider_pixverse.links.pixverse import PixverseVideoLink
 from airflow_provider_pixverse.operators.generate import PixverseGenerateOperator
 from airflow_provider_pixverse.operators.waiting import WaitsForVideo
@@ -167,4 +168,9 @@ class PixverseSaveVideoOperator(WaitsForVideo, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Wait if need be, then save."""
+        if not str(self.output_path or "").strip():
+            with self._failing():
+                raise PixverseRequestError(
+                    f"output_path={self.output_path!r}: allowed is a path or URL to save the video to."
+                )
         return self._wait_for_bought_elsewhere(context)

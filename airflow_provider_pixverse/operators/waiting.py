@@ -47,6 +47,7 @@ class WaitsForVideo:
     deferrable: bool
     output_path: str | None
     outlets: Any
+    execute: Any
     defer: Any
 
     generation_id: str | None = None
@@ -69,6 +70,8 @@ class WaitsForVideo:
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Look once more where Airflow resumes the task only to fail it, its trigger being lost."""
+        if self._belongs_to_an_earlier_try(context):
+            return self.execute(context)
         if next_method != "__fail__":
             return super().resume_execution(next_method, next_kwargs, context)  # type: ignore[misc]
         log.warning(
@@ -76,6 +79,12 @@ class WaitsForVideo:
             (next_kwargs or {}).get("error", "unknown reason"),
         )
         return self.execute_complete(context)
+
+    def _belongs_to_an_earlier_try(self, context: Context) -> bool:
+        """Return whether Airflow resumes what an earlier try deferred: 3.0 does, in a retry."""
+        ti = context["ti"]
+        kept = ti.xcom_pull(task_ids=ti.task_id, key=SUBMISSION, map_indexes=ti.map_index)
+        return isinstance(kept, dict) and kept.get("try_number") not in (None, ti.try_number)
 
     def on_kill(self) -> None:
         """Say what a killed task leaves behind: no gateway can cancel."""
@@ -110,6 +119,8 @@ class WaitsForVideo:
                     f"{field}={value!r}: allowed is a number of seconds above 0. Nothing was sent."
                 )
             setattr(self, field, number)
+        # What a template renders to blanks is absent, as in every other field.
+        self.output_path = str(self.output_path or "").strip() or None
         if not isinstance(self.pixverse_conn_id, str) or not self.pixverse_conn_id:
             raise PixverseRequestError(
                 f"pixverse_conn_id={self.pixverse_conn_id!r}: allowed is the id of a connection. "
@@ -148,8 +159,16 @@ class WaitsForVideo:
 
         with self._failing():
             submission = self._bought_elsewhere()
-            context["ti"].xcom_push(key=SUBMISSION, value=submission)
-            return self._wait_for(context, PixverseHook(self.pixverse_conn_id), submission)
+            hook = PixverseHook(self.pixverse_conn_id)
+            if self.output_path:
+                hook.check_output_path(self.output_path)
+            self._keep(context, submission)
+            return self._wait_for(context, hook, submission)
+
+    def _keep(self, context: Context, submission: dict[str, Any]) -> None:
+        """Keep for the resumption of this try what is known of the submission."""
+        ti = context["ti"]
+        ti.xcom_push(key=SUBMISSION, value={**submission, "try_number": ti.try_number})
 
     def _conclude(
         self,
