@@ -8,7 +8,6 @@ Sources: docs.aimlapi.com, the PixVerse model pages, "Request Tracing and Cost H
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,6 +27,7 @@ from airflow_provider_pixverse.exceptions import (
 from airflow_provider_pixverse.gateways.base import (
     Gateway,
     json_object,
+    number,
     rate_limited,
     speaks_of_moderation,
     unusable,
@@ -158,7 +158,7 @@ class AimlapiGateway(Gateway):
     def balance_read(self, response: httpx.Response) -> Balance:
         """Read ``current_balance``, in US dollars."""
         body = json_object(response)
-        if response.is_success and body and _number(body.get("current_balance")) is not None:
+        if response.is_success and body and number(body.get("current_balance")) is not None:
             return Balance(float(body["current_balance"]), "usd")
         raise self._refusal(response, body or {}, of_submission=False) or unusable(self.name, response)
 
@@ -197,7 +197,7 @@ class AimlapiGateway(Gateway):
     def _from_log(self, row: dict[str, Any]) -> Generation:
         failed = row.get("status") == "failed"
         cost = row.get("cost")
-        credits = _number(cost.get("credits")) if isinstance(cost, dict) else None
+        credits = number(cost.get("credits")) if isinstance(cost, dict) else None
         return Generation(
             id=str(row["inference_id"]),
             gateway=self.name,
@@ -236,7 +236,7 @@ class AimlapiGateway(Gateway):
         seed = _SEED_IN_URL.search(url or "")
         status = STATUSES.get(word)
         words = self._words(body) if status is GenerationStatus.FAILED else ""
-        size = _number(video.get("file_size"))
+        size = number(video.get("file_size"))
         return Generation(
             id=generation_id,
             gateway=self.name,
@@ -325,21 +325,9 @@ def _cost(body: dict[str, Any], response: httpx.Response) -> Cost | None:
     usage = usage if isinstance(usage, dict) else {}
     header = response.headers.get("x-aimlapi-credits-used") if response.request.method == "POST" else None
     for value in (usage.get("credits_used"), usage.get("tokens_used"), header):
-        if (amount := _number(value)) is not None:
+        if (amount := number(value)) is not None:
             return Cost(amount, "credits")
     return None
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    if not math.isfinite(number):
-        return None
-    return int(number) if number.is_integer() else number
 
 
 def _iso(epoch: float) -> str:

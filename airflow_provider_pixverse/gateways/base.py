@@ -10,6 +10,7 @@ place where "what does this status word mean" is decided, for hook, trigger, tes
 from __future__ import annotations
 
 import json
+import math
 import re
 from abc import ABC, abstractmethod
 from datetime import UTC
@@ -166,6 +167,30 @@ def json_object(response: httpx.Response) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
+
+
+def number(value: object) -> float | None:
+    """Return a finite number, also one written as text; ``None`` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        # Not by way of a float, which is exact to 2**53 only, and a vendor's integers have 64 bits.
+        whole = int(value) if isinstance(value, int | str) else None
+    except ValueError:
+        whole = None
+    if whole is None:
+        return _finite(value)
+    return whole if abs(whole) < 2**64 else None
+
+
+def _finite(value: float | str) -> float | None:
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    if not math.isfinite(found):
+        return None
+    return int(found) if found.is_integer() else found
 
 
 def unusable(gateway: str, response: httpx.Response) -> PixverseUnavailableError:

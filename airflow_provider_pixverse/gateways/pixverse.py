@@ -9,7 +9,6 @@ envelope ``{ErrCode, ErrMsg, Resp}`` whatever its HTTP status, and nearly always
 
 from __future__ import annotations
 
-import math
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,7 +24,7 @@ from airflow_provider_pixverse.exceptions import (
     PixverseUnavailableError,
 )
 from airflow_provider_pixverse.gateways import pixverse_prices
-from airflow_provider_pixverse.gateways.base import Gateway, json_object, rate_limited, unusable
+from airflow_provider_pixverse.gateways.base import Gateway, json_object, number, rate_limited, unusable
 from airflow_provider_pixverse.gateways.pixverse_bodies import PATHS, body, upload_parts
 from airflow_provider_pixverse.gateways.pixverse_errors import ADVICE, kind_of
 from airflow_provider_pixverse.generation import Balance, Cost, Generation, GenerationStatus
@@ -114,7 +113,7 @@ class PixverseGateway(Gateway):
     def balance_read(self, response: httpx.Response) -> Balance:
         """Add up the credits of the month and those of packages."""
         answer = _read(response)
-        parts = [_number(answer.content.get(name)) for name in ("credit_monthly", "credit_package")]
+        parts = [number(answer.content.get(name)) for name in ("credit_monthly", "credit_package")]
         known = [part for part in parts if part is not None]
         if answer.code == 0 and known:
             return Balance(sum(known), "credits")
@@ -164,7 +163,7 @@ class PixverseGateway(Gateway):
         status = STATUSES.get(word)
         finished = status is GenerationStatus.FINISHED
         url = content.get("url")
-        size = _number(content.get("size"))
+        size = number(content.get("size"))
         return Generation(
             id=generation_id,
             gateway=self.name,
@@ -235,33 +234,13 @@ def _identifier(content: dict[str, Any], *names: str) -> str:
 
 def _cost(content: dict[str, Any]) -> Cost | None:
     """Read ``credits`` (``credit`` on one of the pages); 0 is what a field is before it is filled."""
-    credits = _number(content.get("credits")) or _number(content.get("credit"))
+    credits = number(content.get("credits")) or number(content.get("credit"))
     return Cost(credits, "credits") if credits else None
 
 
 def _integer(value: Any) -> int | None:
-    number = _number(value)
-    return number if isinstance(number, int) else None
-
-
-def _number(value: Any) -> float | None:
-    """Read a number or one in a string; integers are never read by way of a float, which ends at 2**53."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return int(value) if isinstance(value, int | str) else _finite(value)
-    except ValueError:
-        return _finite(value)
-
-
-def _finite(value: float | str) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    if not math.isfinite(number):
-        return None
-    return int(number) if number.is_integer() else number
+    found = number(value)
+    return found if isinstance(found, int) else None
 
 
 def _trace(key: str) -> uuid.UUID:

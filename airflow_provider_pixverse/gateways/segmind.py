@@ -26,7 +26,7 @@ from airflow_provider_pixverse.exceptions import (
     PixverseUnavailableError,
 )
 from airflow_provider_pixverse.gateways import segmind_answers as answers
-from airflow_provider_pixverse.gateways.base import Gateway, json_object, unusable
+from airflow_provider_pixverse.gateways.base import Gateway, json_object, number, unusable
 from airflow_provider_pixverse.gateways.segmind_body import body_of, seed_of
 from airflow_provider_pixverse.generation import Balance, Generation, GenerationStatus
 
@@ -138,7 +138,7 @@ class SegmindGateway(Gateway):
     def balance_read(self, response: httpx.Response) -> Balance:
         """Read ``credits`` and ``free-credits``, whose worth is not stated."""
         body = json_object(response) or {}
-        parts = [answers.number(body.get(name)) for name in ("credits", "free-credits")]
+        parts = [number(body.get(name)) for name in ("credits", "free-credits")]
         found = [part for part in parts if part is not None]
         if response.is_success and found:
             return Balance(sum(found), "credits")

@@ -9,7 +9,6 @@ nor a 429. So every shape that its pages, its client or clients of others show i
 from __future__ import annotations
 
 import json
-import math
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from airflow_provider_pixverse.exceptions import (
     PixverseRateLimitError,
     PixverseRequestError,
 )
-from airflow_provider_pixverse.gateways.base import json_object, rate_limited, speaks_of_moderation
+from airflow_provider_pixverse.gateways.base import json_object, number, rate_limited, speaks_of_moderation
 from airflow_provider_pixverse.gateways.segmind_body import MEDIA
 from airflow_provider_pixverse.generation import Cost, Generation, GenerationStatus
 
@@ -238,19 +237,6 @@ def read_moment(value: object) -> float | None:
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def number(value: object) -> float | None:
-    """Return a finite number, also one written as text."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    if not math.isfinite(found):
-        return None
-    return int(found) if found.is_integer() else found
 
 
 def _rows(value: object) -> list[dict[str, Any]] | None:
