@@ -30,6 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from airflow_provider_pixverse.exceptions import (
     PixverseAmbiguousSubmitError,
     PixverseAuthError,
+    PixverseCreditsError,
     PixverseError,
     PixverseNotFoundError,
     PixverseNotSentError,
@@ -208,7 +209,10 @@ def _send_refused(attempts: Attempts, outcome: PixverseRateLimitError, now: floa
 
 def _stop(attempts: Attempts, error: PixverseError) -> Step:
     """End with an error, unless an earlier send of this submission may have bought a video all the same."""
-    says_nothing = isinstance(error, PixverseNotSentError | PixverseRateLimitError | PixverseAuthError)
+    # What a vendor may look at before the key under which the submission is repeated.
+    says_nothing = isinstance(
+        error, PixverseNotSentError | PixverseRateLimitError | PixverseAuthError | PixverseCreditsError
+    )
     if attempts.doubt is None or (attempts.repeats_safely and not says_nothing):
         return Stop(error)
     return _remains_unknown(replace(attempts, resubmitted=True, last_refusal=str(error)), now=0.0)

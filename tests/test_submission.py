@@ -490,7 +490,6 @@ def test_what_may_have_been_bought_is_not_called_unbought_for_a_second_one_that_
     "refusal",
     [
         PixverseRequestError("Invalid enum value"),
-        PixverseCreditsError("top up"),
         PixverseModerationError("no"),
     ],
     ids=lambda refusal: type(refusal).__name__,
@@ -500,8 +499,9 @@ def test_a_refusal_of_a_safe_repeat_proves_that_the_first_was_not_taken(refusal:
     assert stopped(steps[-1]) is refusal
 
 
-def test_a_key_refused_on_a_safe_repeat_proves_nothing() -> None:
-    steps = play(REPEATABLE, [SENT_WITHOUT_ANSWER["read timeout"], PixverseAuthError("wrong key")])
+@pytest.mark.parametrize("refusal", [PixverseAuthError("wrong key"), PixverseCreditsError("top up")])
+def test_what_is_looked_at_before_the_key_of_a_safe_repeat_proves_nothing(refusal: PixverseError) -> None:
+    steps = play(REPEATABLE, [SENT_WITHOUT_ANSWER["read timeout"], refusal])
     assert type(stopped(steps[-1])) is PixverseAmbiguousSubmitError
 
 

@@ -139,9 +139,12 @@ class AimlapiGateway(Gateway):
                 raise self._not_found(generation_id, body)
             if body:
                 return generation
-        elif response.status_code in (400, 404) and body is not None:
-            # What an unknown id is answered with is not documented; a poll has nothing else to refuse.
-            raise self._not_found(generation_id, body)
+        elif response.status_code in (400, 404):
+            # What an unknown id is answered with is not documented; a poll has nothing else to refuse. A
+            # page that is no JSON is somebody's on the way, and says nothing about the id.
+            raise (self._not_found(generation_id, body) if body else unusable(self.name, response)).about(
+                generation_id
+            )
         elif (error := self._refusal(response, body or {}, of_submission=False)) is not None:
             raise error.about(generation_id)
         raise unusable(self.name, response).about(generation_id)

@@ -280,8 +280,9 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         except PixverseRecordError:
             raise
         except PixverseError:
-            # Every other error says that nothing was bought.
-            self._on_record(context, lambda kept: kept.forget())
+            # Every other error says that this try bought nothing; an earlier one may have.
+            if not in_doubt:
+                self._on_record(context, lambda kept: kept.forget())
             raise
         model, version = hook.check(request)
         cost = generation.cost or expected
@@ -307,6 +308,18 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         if generation.status is GenerationStatus.FAILED:
             raise failure(generation)
         return submission
+
+    def _submission(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        from airflow_provider_pixverse.submission import Submitted
+
+        try:
+            return super()._submission(context, event)
+        except PixverseRecordError:
+            records = self._records(context)
+            record = records.load() if records else None
+            if not isinstance(record, Submitted):
+                raise
+            return {**record.submission, "deadline": time.time() + self.timeout}
 
     def _announce(self, context: Context, submission: dict[str, Any]) -> None:
         self.generation_id = submission["generation_id"]

@@ -95,7 +95,11 @@ class _InStateStore:
 class _InObjectStorage:
     def __init__(self, url: str) -> None:
         self._url = url
-        self._path = ObjectStoragePath(url)
+        try:
+            self._path = ObjectStoragePath(url)
+            self._path.fs  # noqa: B018 - where nothing answers to the URL, this is what says so
+        except Exception as error:
+            raise _unreadable(url, error) from error
 
     def load(self) -> Record | None:
         try:

@@ -15,7 +15,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_pixverse.exceptions import PixverseNotFoundError, PixverseRequestError
+from airflow_provider_pixverse.exceptions import PixverseRecordError, PixverseRequestError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -234,9 +234,9 @@ class WaitsForVideo:
         if isinstance(kept, dict):
             return kept
         if not event.get("generation_id"):
-            raise PixverseNotFoundError(
+            raise PixverseRecordError(
                 "Which generation this task waits for is not known: its XComs were deleted and the trigger "
-                "gave no id. A retry looks at the record of the submission."
+                "gave no id. This try bought nothing."
             )
         return described(str(event["generation_id"]), deadline=time.time())
 

@@ -826,20 +826,7 @@ def test_a_poll_that_says_nothing_says_nothing(status: int, content: dict[str, A
 @pytest.mark.parametrize(
     "content", [{"html": "<html><h1>nginx</h1></html>"}, {}, {"content": b"Bad Request"}, {"json": []}]
 )
-@pytest.mark.parametrize(
-    "code",
-    [
-        pytest.param(
-            400,
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=PixverseRequestError,
-                reason="a 400 from somewhere on the way ends the wait for a video that is paid for",
-            ),
-        ),
-        404,
-    ],
-)
+@pytest.mark.parametrize("code", [400, 404])
 def test_what_is_no_json_object_says_nothing_about_an_id(code: int, content: dict[str, Any]) -> None:
     with pytest.raises(PixverseUnavailableError):
         polled(code, **content)
