@@ -32,7 +32,7 @@ from airflow_provider_pixverse.sandbox.video import (
     Scene,
     Sound,
     frame_size,
-    picture_ratio,
+    picture_size,
     render,
     sealed,
 )
@@ -239,14 +239,14 @@ def stage_scene(order: Order) -> Scene:
     start = read_input(source) if source else None
     end = read_input(order.last_frame) if order.last_frame and order.last_frame != source else None
     if start is not None:
-        ratio = picture_ratio(start.picture)
+        across, down = picture_size(start.picture)
     else:
-        across, down = (order.aspect_ratio or "16:9").split(":")
-        ratio = int(across) / int(down)
-    width, height = frame_size(order.short_side, ratio)
-    seconds = order.seconds
+        across, down = map(int, (order.aspect_ratio or "16:9").split(":"))
+    short_side, seconds = order.short_side, order.seconds
     if order.video and start is not None and start.seconds:
-        seconds = min(start.seconds, 30.0)
+        # What is done to a video leaves its picture and its length as they are.
+        short_side, seconds = min(across, down), min(start.seconds, 30.0)
+    width, height = frame_size(short_side, across / down)
     return Scene(
         caption=order.prompt,
         label=f"PixVerse sandbox · {order.model}",

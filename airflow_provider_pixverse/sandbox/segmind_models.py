@@ -163,8 +163,8 @@ def order_of(slug: str, body: dict[str, Any]) -> Order:
         seconds=float(wanted["duration"]),
         seed=wanted["seed"],
         aspect_ratio=wanted.get("aspect_ratio"),
-        first_frame=wanted.get("image_url") or wanted.get("first_frame_url"),
+        # A video to extend is where the new one starts.
+        first_frame=wanted.get("image_url") or wanted.get("first_frame_url") or wanted.get("video_url"),
         last_frame=wanted.get("last_frame_url"),
-        video=wanted.get("video_url"),
         sound="speech" if wanted.get("lip_sync_switch") else "ambience" if audible else None,
     )

@@ -84,10 +84,9 @@ def frame_size(short_side: int, ratio: float) -> tuple[int, int]:
     return (long_side, short_side) if ratio >= 1 else (short_side, long_side)
 
 
-def picture_ratio(content: bytes) -> float:
-    """Width to height of a picture file."""
-    width, height = open_picture(content).size
-    return width / height
+def picture_size(content: bytes) -> tuple[int, int]:
+    """Width and height of a picture file."""
+    return open_picture(content).size
 
 
 def render(scene: Scene, path: Path) -> None:

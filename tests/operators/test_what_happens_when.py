@@ -720,7 +720,7 @@ def test_a_resumption_that_knows_no_id_says_what_is_missing(
     pixverse_sandbox: SandboxInTest, event: dict[str, Any] | None
 ) -> None:
     pixverse_sandbox.faults([NOT_YET])
-    run = task()
+    run = task(durable=False)
     fire(run.begin())
     run.ti.xcoms.clear()
     with pytest.raises(PixverseError, match="id"):

@@ -168,7 +168,7 @@ def test_lip_sync_keeps_picture_and_length_of_the_video(aimlapi: AimlApiClient, 
     render(Scene("a face", "", 480, 360, 2.0, first_frame=plain("green")), path)
     content = aimlapi.make(**TALK, video_url=data_uri(path.read_bytes(), "video/mp4"))
     probe = Probe(content)
-    assert probe.size == (960, 720)
+    assert probe.size == (480, 360)
     assert probe.seconds == pytest.approx(2, abs=0.1)
     assert difference(probe.frames[0], Image.new("RGB", (64, 64), "green")) < 12
 
