@@ -10,17 +10,23 @@ OLDEST_AIRFLOW := apache-airflow==3.0.6 fastapi==0.117.1 starlette==0.48.0 cadwy
 GATEWAY ?= aimlapi
 AIRFLOW_PORT ?= 8080
 ARGS ?=
+# Of `make chaos`; without a SEED one is drawn, and printed.
+SEED ?=
+GENERATIONS ?= 40
+KILLS ?= 30
 
 BIN := .venv/bin
 READY := .venv/ready
 OLDEST_READY := .venv-oldest/ready
 
-.PHONY: help demo airflow test test-oldest lint fix docs check-wheel clean
+.PHONY: help demo airflow test test-oldest test-stack chaos lint fix docs check-wheel clean
 
 help:
 	@echo 'make demo [GATEWAY=aimlapi|segmind|pixverse]  one example, against the sandbox: no key, no spending'
 	@echo 'make airflow [AIRFLOW_PORT=8080]              a real Airflow with the examples and the sandbox'
 	@echo 'make test [ARGS=...]                          the tests (make test-oldest: on the oldest Airflow)'
+	@echo 'make test-stack [SEED=...]                    the tests that need a real Airflow, some ten minutes'
+	@echo 'make chaos [SEED=...] [KILLS=30]              many videos while workers and triggerers are killed'
 	@echo 'make lint | fix                               what CI checks | repair what can be repaired'
 	@echo 'make clean                                    remove everything the above have made'
 
@@ -49,6 +55,13 @@ test: $(READY)
 
 test-oldest: $(OLDEST_READY)
 	.venv-oldest/bin/python -m pytest $(ARGS)
+
+test-stack: $(READY)
+	SEED=$(SEED) $(BIN)/python -m pytest tests/stack -m stack $(ARGS)
+
+chaos: $(READY)
+	SEED=$(SEED) GENERATIONS=$(GENERATIONS) KILLS=$(KILLS) \
+		$(BIN)/python -m pytest tests/stack/test_chaos.py::test_chaos -m stack $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
-GRACE = 15.0
 HEARTBEAT_TIMEOUT = 20
 """Seconds after which Airflow notices that a task's supervisor is dead."""
 
@@ -41,6 +41,9 @@ IMPATIENT = {
     "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
     "DATABASE__SQL_ALCHEMY_POOL_SIZE": "10",
     "SCHEDULER__JOB_HEARTBEAT_SEC": "2",
+    # When the tasks of a scheduler that died are taken over.
+    "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
+    "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT),
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "3",
@@ -79,17 +82,11 @@ class Component:
 
     def kill(self) -> None:
         """End it with all it started by SIGKILL, as a machine that is gone."""
-        for each in self.family():
-            kill(each)
+        # Held still first, or one of them starts another meanwhile.
+        self.process.send_signal(signal.SIGSTOP)
+        while family := [each for each in self.family() if kill(each)]:
+            psutil.wait_procs(family, timeout=5)
         self.process.wait()
-
-    def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=GRACE)
-        except subprocess.TimeoutExpired:
-            pass
-        self.kill()
 
 
 class AirflowStack:
@@ -134,9 +131,9 @@ class AirflowStack:
         return self._components[name]
 
     def stop(self) -> None:
-        # The api-server last: what still runs has to tell it how it ended.
-        for name in sorted(self._components, key=lambda each: each == "api-server"):
-            self._components[name].stop()
+        # Nothing of it is needed any more, so nothing is asked to end in good order.
+        for component in self._components.values():
+            component.kill()
 
     def restart_triggerer(self) -> None:
         self.start_component("triggerer")

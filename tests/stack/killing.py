@@ -27,6 +27,11 @@ class RunningTask:
     supervisor: psutil.Process
     runner: psutil.Process
 
+    @property
+    def runs_on(self) -> bool:
+        """Whether the operator's process is there."""
+        return self.runner.is_running() and self.runner.status() != psutil.STATUS_ZOMBIE
+
     def kill_runner(self) -> bool:
         """End the operator's process; the supervisor notices at once."""
         return kill(self.runner)
@@ -36,7 +41,7 @@ class RunningTask:
         try:
             # Held still first: killed while it reports an end, it would leave the executor's queue locked.
             self.supervisor.send_signal(signal.SIGSTOP)
-            if not self.runner.is_running() or self.runner.status() == psutil.STATUS_ZOMBIE:
+            if not self.runs_on:
                 self.supervisor.send_signal(signal.SIGCONT)
                 return False
         except psutil.NoSuchProcess:
@@ -50,16 +55,16 @@ class RunningTask:
 
 
 def running_tasks(stack: AirflowStack) -> list[RunningTask]:
-    """Return the tasks that workers are running now."""
+    """
+    Return the tasks that workers are running now.
+
+    A task that a worker has taken but not yet reported as running is left out: LocalExecutor never gives it
+    to another worker, so it would stay queued for ever.
+    """
+    reported = {pid for (pid,) in stack.query("select pid from task_instance where state = 'running'")}
     found = []
-    try:
-        workers = psutil.Process(stack.component("scheduler").process.pid).children()
-        for worker in workers:
-            title = " ".join(_command(worker))
-            if "LocalExecutor" in title and "<idle>" not in title:
-                found += [RunningTask(worker, child) for child in _children(worker)]
-    except psutil.NoSuchProcess:
-        pass
+    for worker in _children(psutil.Process(stack.component("scheduler").process.pid)):
+        found += [RunningTask(worker, child) for child in _children(worker) if child.pid in reported]
     return sorted(found, key=lambda each: each.runner.pid)
 
 

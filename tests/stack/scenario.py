@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow_api import Run
     from airflow_stack import AirflowStack
 
@@ -60,8 +61,4 @@ class Scenario:
 
 def leftovers(folder: Path) -> list[str]:
     """Return what lies in a folder beside videos: parts of a download, for one."""
-    return sorted(
-        str(each.relative_to(folder))
-        for each in folder.rglob("*")
-        if each.suffix != ".mp4" and each.is_file()
-    )
+    return sorted(str(each) for each in folder.rglob("*") if each.suffix != ".mp4" and each.is_file())

@@ -51,7 +51,7 @@ def mapped(dag_id: str, *, durable: bool) -> None:
         PixverseTextToVideoOperator.partial(
             task_id="video",
             resolution="360p",
-            output_path="{{ dag_run.conf['output_path'] }}/{{ ti.map_index }}.mp4",
+            output_path="{{ dag_run.conf['output_path'] }}/{{ run_id }}/{{ ti.map_index }}.mp4",
             poll_interval=2,
             timeout=300,
             retries=50,
@@ -63,8 +63,9 @@ def mapped(dag_id: str, *, durable: bool) -> None:
             # complete after their lag, so here that conclusion is safe. It does not blind the test: had the
             # first POST arrived all the same, the second would be one more than N in the ledger's books.
             on_ambiguous_submit="resubmit",
-            # More at a time than the machine can run only makes every one of them slow.
-            max_active_tis_per_dag=5,
+            # More at a time than the machine can run only makes every one of them slow, and leaves the killer
+            # too little time.
+            max_active_tis_per_dag=3,
         ).expand(prompt=prompts())
 
 
