@@ -51,10 +51,10 @@ airflow: $(READY)
 	@exec $(BIN)/python scripts/run_airflow.py --port $(AIRFLOW_PORT)
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 test-oldest: $(OLDEST_READY)
-	.venv-oldest/bin/python -m pytest $(ARGS)
+	.venv-oldest/bin/python -m pytest -n auto $(ARGS)
 
 test-stack: $(READY)
 	SEED=$(SEED) $(BIN)/python -m pytest tests/stack -m stack $(ARGS)

@@ -135,7 +135,7 @@ ODD = [None, "", "soon", -1, float("nan"), [], {}, object()]
 
 class TestConstructor:
     @pytest.mark.parametrize("field", ["pixverse_conn_id", "generation_id", "poll_interval", "deadline"])
-    @pytest.mark.parametrize("value", ODD, ids=str)
+    @pytest.mark.parametrize("value", ODD, ids=lambda value: type(value).__name__)
     def test_it_never_raises(self, field: str, value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(hooks, "get_async_connection", None)
         made = trigger(**{field: value})
