@@ -129,7 +129,8 @@ class Client:
         key: str,
         deadline: float,
         on_ambiguous_submit: OnAmbiguousSubmit = "fail",
-        before_send: Callable[[str], None] | None = None,
+        before_send: Callable[[str], None] = lambda key: None,
+        nothing_bought: Callable[[], None] = lambda: None,
         in_doubt_since: float | None = None,
     ) -> Generation:
         """
@@ -139,8 +140,10 @@ class Client:
         :param key: A UUID of this submission.
         :param deadline: Epoch seconds after which nothing is sent any more.
         :param on_ambiguous_submit: ``fail`` or ``resubmit``, for a submission whose fate stays unknown.
-        :param before_send: Called with the key right before the first byte under it can leave. The key
-            changes where a vendor that knows submissions by their key has refused one.
+        :param before_send: Called with the key right before the submission can leave, each time that none
+            before it may have bought anything. The key changes where a vendor that knows submissions by
+            their key has refused one: it would only repeat its refusal.
+        :param nothing_bought: Called when a send has certainly bought nothing and the next one has to wait.
         :param in_doubt_since: Epoch seconds at which an earlier try may have sent this submission under
             this key; the vendor is asked about it first.
         :raises PixverseError: see ``submission.decide``.
@@ -154,8 +157,7 @@ class Client:
             repeats_safely=self.gateway.repeats_safely,
         )
         post = self.gateway.submit(request, key=key)
-        if before_send is not None:
-            before_send(key)
+        before_send(key)
         outcome = await self._submit_once(post) if in_doubt_since is None else unfinished()
         step: Step = decide(attempts, outcome, now=self._clock())
         while True:
@@ -166,12 +168,14 @@ class Client:
                     raise error
                 case Send(seconds, attempts, reason, anew):
                     log.warning("%s. Sending it again in %.0f s.", reason.rstrip("."), seconds)
+                    if anew:
+                        nothing_bought()
                     await self._sleep(seconds)
                     if anew and self.gateway.repeats_safely:
                         key = str(uuid.uuid4())
                         attempts, post = replace(attempts, key=key), self.gateway.submit(request, key=key)
-                        if before_send is not None:
-                            before_send(key)
+                    if anew:
+                        before_send(key)
                     step = decide(attempts, await self._submit_once(post), now=self._clock())
                 case Ask(seconds, attempts, reason):
                     log.warning(

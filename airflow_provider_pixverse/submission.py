@@ -112,8 +112,8 @@ class Send:
     """
     Send the submission after so many seconds.
 
-    :param anew: Whether the last send was refused and none before it is in doubt, so that this one is a
-        submission of its own: a vendor that repeats safely would only repeat its refusal.
+    :param anew: Whether the last send bought nothing and none before it is in doubt, so that this one is a
+        submission of its own. Until it leaves there is nothing to find out about.
     """
 
     seconds: float
@@ -195,7 +195,7 @@ def _send_unreached(attempts: Attempts, outcome: PixverseNotSentError, now: floa
     unreached = attempts.unreached + 1
     if unreached >= UNREACHED_SENDS or now + delay > attempts.deadline:
         return _stop(attempts, outcome)
-    return Send(delay, replace(attempts, unreached=unreached), outcome.message)
+    return Send(delay, replace(attempts, unreached=unreached), outcome.message, anew=attempts.doubt is None)
 
 
 def _send_refused(attempts: Attempts, outcome: PixverseRateLimitError, now: float) -> Step:

@@ -375,11 +375,30 @@ class TestEarlierTry:
         assert server.posts == posts
 
     @pytest.mark.asyncio
-    async def test_the_next_one_is_told_once_and_before_anything_leaves(self) -> None:
-        seen: list[int] = []
+    async def test_the_next_one_is_told_before_anything_leaves_and_what_was_refused_is_taken_back(
+        self,
+    ) -> None:
+        seen: list[str] = []
         async with gateway(answers([http(status=429), ACCEPTED])) as (server, client, _):
-            await submit(client, before_send=lambda key: seen.append(len(server.received)))
-        assert (seen, server.posts) == ([0], 2)
+            await submit(
+                client,
+                before_send=lambda key: seen.append(f"intended after {server.posts}"),
+                nothing_bought=lambda: seen.append("nothing bought"),
+            )
+        assert seen == ["intended after 0", "nothing bought", "intended after 1"]
+
+    @pytest.mark.asyncio
+    async def test_what_is_in_doubt_is_not_taken_back(self) -> None:
+        seen: list[str] = []
+        async with gateway(answers(RESET)) as (_, client, _):
+            with pytest.raises(PixverseAmbiguousSubmitError):
+                await submit(
+                    client,
+                    on_ambiguous_submit="resubmit",
+                    before_send=lambda key: seen.append("intended"),
+                    nothing_bought=lambda: seen.append("nothing bought"),
+                )
+        assert seen == ["intended"]
 
     @pytest.mark.asyncio
     async def test_nothing_leaves_where_the_next_one_cannot_be_told(self) -> None:

