@@ -186,4 +186,4 @@ class Poller:
 
 
 def _in_words(look: Look) -> str:
-    return look.condition if isinstance(look, Generation) else str(look)
+    return look.condition if isinstance(look, Generation) else look.message

@@ -96,10 +96,10 @@ def decide(watch: Watch, look: Look, *, now: float) -> Decision:
             return GiveUp(look)
         return _wait(replace(watch, missing_since=since), watch.poll_interval, now)
     if isinstance(look, PixverseRateLimitError):
-        return _wait_or_time_out(watch, max(watch.poll_interval, look.delay(now) or 0.0), now, str(look))
+        return _wait_or_time_out(watch, max(watch.poll_interval, look.delay(now) or 0.0), now, look.message)
     if isinstance(look, PixverseUnavailableError | PixverseCreditsError):
         # A look buys nothing, so an account without credits is no reason to lose a paid video.
-        return _wait_or_time_out(watch, watch.poll_interval, now, str(look))
+        return _wait_or_time_out(watch, watch.poll_interval, now, look.message)
     return GiveUp(look)
 
 

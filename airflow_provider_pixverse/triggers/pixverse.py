@@ -79,6 +79,18 @@ class PixverseGenerationTrigger(BaseTrigger):
         event = {"generation_id": self.generation_id, "outcome": outcome, "message": message}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
+    async def on_kill(self) -> None:
+        """
+        Say what a task that is cleared or marked while deferred leaves behind (Airflow 3.3 and later).
+
+        It is also called where the trigger only moves to another triggerer, so nothing is done about it.
+        """
+        log.warning(
+            "This wait has ended. Generation %s is not cancelled, no gateway can: it may finish and be "
+            "charged.",
+            self.generation_id,
+        )
+
     async def _wait(self) -> tuple[str, str]:
         try:
             interval = max(SHORTEST_INTERVAL, float(self.poll_interval))

@@ -353,3 +353,12 @@ class TestSharing:
         run(trigger(poll_interval=poll_interval))
         ((watch, _),) = waits
         assert watch.poll_interval >= 0.1
+
+
+@pytest.mark.asyncio
+async def test_a_task_that_is_cleared_while_it_waits_says_what_it_leaves_behind(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await PixverseGenerationTrigger("pixverse_default", "gen-1").on_kill()
+    assert "Generation gen-1 is not cancelled" in caplog.text
+    assert "may finish and be charged" in caplog.text
