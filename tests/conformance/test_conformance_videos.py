@@ -199,7 +199,7 @@ FORMS_OF_MEDIA = {
 
 
 def test_a_picture_is_the_same_however_it_is_given(world: World, media: dict[str, str]) -> None:
-    """DESIGN: an http(s) URL, a data URI, or any object-storage path."""
+    """Inputs: an http(s) URL, a data URI, or any object-storage path."""
     for given in FORMS_OF_MEDIA.values():
         world.task(PixverseImageToVideoOperator, image=given(world, media["meadow"])).run()
     files = [row["file"] for row in world.ledger["generations"]]
