@@ -7,9 +7,14 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, BaseSensorOperator, PokeReturnValue
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+)
 
-from airflow_provider_pixverse.exceptions import PixverseError
+from airflow_provider_pixverse.exceptions import PixverseError, PixverseTimeout
 from airflow_provider_pixverse.links.pixverse import PixverseVideoLink
 from airflow_provider_pixverse.operators.waiting import WaitsForVideo
 
@@ -59,7 +64,15 @@ class PixverseGenerationSensor(WaitsForVideo, BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait as asked."""
         if not self.deferrable and self.mode == "reschedule":
-            return super().execute(context)
+            try:
+                return super().execute(context)
+            except AirflowSensorTimeout as error:
+                # Airflow looks at the time once more after the last poke, and may be first to see it over.
+                raise PixverseTimeout(
+                    f"Generation {self.generation_id} was not finished in time. It is not cancelled, no "
+                    f"gateway can: a retry goes on waiting for it.",
+                    generation_id=str(self.generation_id),
+                ) from error
         return self._wait_for_bought_elsewhere(context)
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
