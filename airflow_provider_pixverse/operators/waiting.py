@@ -82,9 +82,8 @@ class WaitsForVideo:
 
     def _belongs_to_an_earlier_try(self, context: Context) -> bool:
         """Return whether Airflow resumes what an earlier try deferred: 3.0 does, in a retry."""
-        ti = context["ti"]
-        kept = ti.xcom_pull(task_ids=ti.task_id, key=SUBMISSION, map_indexes=ti.map_index)
-        return isinstance(kept, dict) and kept.get("try_number") not in (None, ti.try_number)
+        kept = _kept(context)
+        return kept is not None and kept.get("try_number") not in (None, context["ti"].try_number)
 
     def on_kill(self) -> None:
         """Say what a killed task leaves behind: no gateway can cancel."""
@@ -229,9 +228,7 @@ class WaitsForVideo:
 
     def _submission(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Return what this try kept before it deferred; XComs survive a deferral, though not a retry."""
-        ti = context["ti"]
-        kept = ti.xcom_pull(task_ids=ti.task_id, key=SUBMISSION, map_indexes=ti.map_index)
-        if isinstance(kept, dict):
+        if (kept := _kept(context)) is not None:
             return kept
         if not event.get("generation_id"):
             raise PixverseRecordError(
@@ -268,6 +265,12 @@ class WaitsForVideo:
         for outlet in self.outlets or ():
             if isinstance(outlet, Asset):
                 context["outlet_events"][outlet].extra.update(result)
+
+
+def _kept(context: Context) -> dict[str, Any] | None:
+    ti = context["ti"]
+    kept = ti.xcom_pull(task_ids=ti.task_id, key=SUBMISSION, map_indexes=ti.map_index)
+    return kept if isinstance(kept, dict) else None
 
 
 def described(
