@@ -26,7 +26,7 @@ help:
 	@echo 'make airflow [AIRFLOW_PORT=8080]              a real Airflow with the examples and the sandbox'
 	@echo 'make test [ARGS=...]                          the tests (make test-oldest: on the oldest Airflow)'
 	@echo 'make test-stack [SEED=...]                    the tests that need a real Airflow, some ten minutes'
-	@echo 'make chaos [SEED=...] [KILLS=30]              many videos while workers and triggerers are killed'
+	@echo 'make chaos [SEED=...] [GATEWAY=...]           many videos while workers and triggerers are killed'
 	@echo 'make lint | fix                               what CI checks | repair what can be repaired'
 	@echo 'make clean                                    remove everything the above have made'
 
@@ -60,7 +60,7 @@ test-stack: $(READY)
 	SEED=$(SEED) $(BIN)/python -m pytest tests/stack -m stack $(ARGS)
 
 chaos: $(READY)
-	SEED=$(SEED) GENERATIONS=$(GENERATIONS) KILLS=$(KILLS) \
+	SEED=$(SEED) GATEWAY=$(GATEWAY) GENERATIONS=$(GENERATIONS) KILLS=$(KILLS) \
 		$(BIN)/python -m pytest tests/stack/test_chaos.py::test_chaos -m stack $(ARGS)
 
 lint: $(READY)

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 GENERATIONS = int(os.environ.get("GENERATIONS") or 8)
 KILLS = int(os.environ.get("KILLS") or 6)
+GATEWAY = os.environ.get("GATEWAY") or "aimlapi"
 WITHIN = 150.0 + 15.0 * (GENERATIONS + KILLS)
 
 
 def start(scenario: Scenario, dag_id: str, number: int) -> tuple[Run, list[str]]:
     prompts = [f"{scenario.prompt}, clip {index}" for index in range(number)]
-    run = scenario.stack.api.run(dag_id, prompts=prompts, output_path=str(scenario.stack.videos))
+    videos = str(scenario.stack.videos)
+    run = scenario.stack.api.run(dag_id, prompts=prompts, output_path=videos, gateway=GATEWAY)
     return run, prompts
 
 
@@ -38,8 +40,8 @@ def test_chaos(scenario: Scenario, seed: int, capsys: pytest.CaptureFixture[str]
         tries = sum(each["try_number"] for each in run.instances())
         with capsys.disabled():
             print(
-                f"\nSEED={seed}: {GENERATIONS} generations in {time.monotonic() - started:.0f} s and {tries} "
-                f"tries; killed: {dict(chaos.killed)}; bought: {len(scenario.bought())}"
+                f"\nSEED={seed}, {GATEWAY}: {GENERATIONS} generations in {time.monotonic() - started:.0f} s "
+                f"and {tries} tries; killed: {dict(chaos.killed)}; bought: {len(scenario.bought())}"
             )
     judge(scenario.stack, run, prompts, scenario.bought())
     # Where the dice send the killer to processes that end before it strikes, the videos may be done first.

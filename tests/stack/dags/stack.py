@@ -51,6 +51,7 @@ def mapped(dag_id: str, *, durable: bool) -> None:
         PixverseTextToVideoOperator.partial(
             task_id="video",
             resolution="360p",
+            pixverse_conn_id="pixverse_{{ dag_run.conf['gateway'] }}",
             output_path="{{ dag_run.conf['output_path'] }}/{{ run_id }}/{{ ti.map_index }}.mp4",
             poll_interval=2,
             timeout=300,
