@@ -233,6 +233,20 @@ MEDIA_LIMITS: dict[tuple[str, MediumKind], MediumLimits] = {
 }
 """What a gateway states of input media; the others state nothing."""
 
+SHORTEST_RENDERING = {
+    # A clip of 1 s at 360p with sound, by a client's log: from its creation to its last change.
+    "v6": 17.0,
+    # 5 s at 540p with sound, by the same log.
+    "c1": 34.0,
+}
+"""Seconds of the shortest rendering seen, by version: a video is not looked for before it can be there."""
+
+SHORTEST_UNSEEN = 5.0
+"""
+Seconds for what is not among them. Vendors' pages tell averages (46 to 112 s) and single samples (34 to
+123 s) of the others, which say nothing about the shortest.
+"""
+
 _OPTIONAL = {
     "negative_prompt": None,
     "style": None,
@@ -310,6 +324,11 @@ def identify(gateway: str, request: GenerationRequest) -> tuple[str, str | None]
     """Return the vendor's model id that serves a checked request, and its PixVerse version where known."""
     row = find(gateway, request)
     return request.model or (row.model if row else ""), (row.version or None) if row else None
+
+
+def shortest_rendering(version: str | None) -> float:
+    """Return the seconds before which no video of this PixVerse version was ever finished."""
+    return SHORTEST_RENDERING.get(version or "", SHORTEST_UNSEEN)
 
 
 def _wrong_frame(row: Offering, request: GenerationRequest) -> list[str]:

@@ -77,8 +77,13 @@ AnswerT = TypeVar("AnswerT")
 
 
 @cache
-def _ssl_context() -> ssl.SSLContext:
-    # Loading the certificates costs some 25 ms of blocked event loop and most of a client's memory.
+def tls_context() -> ssl.SSLContext:
+    """
+    Return the TLS context of this process.
+
+    Loading the certificates costs some 25 ms and most of a client's memory: an event loop that serves
+    others does it in a thread before it makes its first client.
+    """
     return httpx.create_ssl_context()
 
 
@@ -107,7 +112,7 @@ class Client:
         self._sleep = sleep
         self._request_timeout = request_timeout
         self._http = httpx.AsyncClient(
-            verify=_ssl_context(),
+            verify=tls_context(),
             timeout=httpx.Timeout(request_timeout, connect=min(CONNECT_TIMEOUT, request_timeout)),
             limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
         )
@@ -323,7 +328,7 @@ def download(url: str, *, request_timeout: float = REQUEST_TIMEOUT) -> Iterator[
     timeout = httpx.Timeout(request_timeout, connect=min(CONNECT_TIMEOUT, request_timeout))
     try:
         with (
-            httpx.Client(verify=_ssl_context(), timeout=timeout, follow_redirects=True) as http,
+            httpx.Client(verify=tls_context(), timeout=timeout, follow_redirects=True) as http,
             http.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
         ):
             if response.status_code != httpx.codes.OK:

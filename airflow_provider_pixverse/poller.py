@@ -2,26 +2,45 @@
 """
 The one waiting loop, shared by everything that waits on one connection.
 
-A waiting generation is a sleeping coroutine and nothing else: no thread and no connection of its own.
-All of them share one client, and no more of them look at a time than the client has connections; the
-others queue before the pool, where queueing is cheap. What follows from a look is decided in
-``polling.py``.
+A waiting generation is a sleeping coroutine and nothing else: no thread, no task and no connection of
+its own. All of them share one session: what the connection says, a client, and as many turns to look as
+the client has connections; the others queue before the pool, where queueing is cheap. Nothing runs
+beside the waits, so whatever has to be done for all of them (reading the connection anew, closing a
+client) is done by the one that finds it due, and nothing is left when the last one goes.
+
+What follows from a look is decided in ``polling.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
+from weakref import WeakKeyDictionary
 
-from airflow_provider_pixverse.client import MAX_CONNECTIONS, REQUEST_TIMEOUT, Client
-from airflow_provider_pixverse.exceptions import PixverseAuthError, PixverseError
+from airflow_provider_pixverse.client import MAX_CONNECTIONS, REQUEST_TIMEOUT, Client, tls_context
+from airflow_provider_pixverse.exceptions import (
+    PixverseAuthError,
+    PixverseError,
+    PixverseNotFoundError,
+)
 from airflow_provider_pixverse.gateways import make_gateway
 from airflow_provider_pixverse.generation import Generation
-from airflow_provider_pixverse.polling import Deliver, GiveUp, Look, Wait, Watch, condition, decide
+from airflow_provider_pixverse.polling import (
+    Deliver,
+    GiveUp,
+    Look,
+    Pause,
+    Wait,
+    Watch,
+    condition,
+    decide,
+    pause,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,6 +49,9 @@ if TYPE_CHECKING:
 
 
 log = logging.getLogger(__name__)
+
+SETTINGS_AGE = 60.0
+"""Seconds after which a connection in use is read again: it may be edited while a triggerer lives on."""
 
 KEY_RENEWAL = 60.0
 """Seconds between attempts to find a newer API key after the one in use was refused."""
@@ -68,13 +90,50 @@ class Settings:
         )
 
 
+class _Session:
+    """
+    What looks share as long as the connection says the same.
+
+    :param settings: What it says.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.slots = asyncio.Semaphore(settings.max_connections)
+        self._client = settings.client()
+        self._looking = 0
+        self._retired = False
+
+    async def look(self, generation_id: str) -> Look:
+        """Look once; an error is what the look gave."""
+        self._looking += 1
+        try:
+            return await self._client.look(generation_id)
+        except PixverseError as error:
+            return error
+        finally:
+            self._looking -= 1
+            await self._close_when_done()
+
+    async def retire(self) -> None:
+        """Close the connections as soon as nobody looks through them any more."""
+        self._retired = True
+        await self._close_when_done()
+
+    async def _close_when_done(self) -> None:
+        if self._retired and not self._looking:
+            await self._client.aclose()
+
+
 class Poller:
     """
     Waits for generations of one connection, any number at a time, in one event loop.
 
-    :param settings: Looks the connection up; called once, and again only when the key is refused.
+    :param settings: Looks the connection up.
     :param clock: Returns epoch seconds.
     :param sleep: Waits so many seconds.
+    :param chance: Returns a number from 0 to 1, another one each time.
+    :param ended: Called when the last wait is over.
     """
 
     def __init__(
@@ -83,15 +142,18 @@ class Poller:
         *,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+        ended: Callable[[], object] = lambda: None,
     ) -> None:
         self._look_up_settings = settings
         self._clock = clock
         self._sleep = sleep
-        self._settings: Settings | None = None
-        self._renewed_at = float("-inf")
-        self._connecting = asyncio.Lock()
-        self._slots = asyncio.Semaphore()
-        self._client: Client | None = None
+        self._chance = chance
+        self._ended = ended
+        self._session: _Session | None = None
+        self._looked_up_at = self._renewed_at = float("-inf")
+        self._looking_up = asyncio.Lock()
+        self._pause = Pause()
         self._waiting = 0
 
     async def wait(self, watch: Watch, *, first_look: float = 0.0) -> Generation:
@@ -107,8 +169,7 @@ class Poller:
         known = ""
         async with self._in_use():
             while True:
-                await self._sleep(max(0.0, due - self._clock()))
-                look = await self._look(watch.generation_id)
+                look, session = await self._look(watch, due)
                 now = self._clock()
                 log.debug("Generation %s: %s", watch.generation_id, look)
                 if (stands := condition(look)) != known:
@@ -117,38 +178,49 @@ class Poller:
                         watch.generation_id, _in_words(look), now - since,
                     )  # fmt: skip
                     known = stands
-                match decide(watch, look, now=now):
+                match decide(watch, look, now=now, chance=self._chance()):
                     case Wait(seconds, watch):
                         # The interval counts from when the look was due, so that a slow answer does not
-                        # stretch it; what the gateway asked for beyond counts from its answer.
+                        # stretch it; what is asked for beyond counts from the answer.
                         due = max(now, due + seconds) if seconds <= watch.poll_interval else now + seconds
                     case Deliver(generation):
                         return generation
+                    case GiveUp(PixverseNotFoundError()) if await self._has_changed(session, watch):
+                        watch, due = replace(watch, missing_since=None), now
                     case GiveUp(error):
                         raise error
                     case never:
                         assert_never(never)
 
-    async def _look(self, generation_id: str) -> Look:
+    async def _look(self, watch: Watch, due: float) -> tuple[Look, _Session]:
+        """Look when it is due and the gateway takes requests; at the deadline whether it does or not."""
         while True:
-            await self._connect()
-            async with self._slots:
-                # Taken only now: while this look queued, the key may have been renewed.
-                settings = self._settings
-                try:
-                    return await self._opened().look(generation_id)
-                except PixverseAuthError as error:
-                    refused = error
-                except PixverseError as error:
-                    return error
-            if not await self._has_newer_key(than=settings):
-                return refused
+            await self._sleep(max(0.0, due - self._clock()))
+            session = await self._connected()
+            async with session.slots:
+                began = self._clock()
+                if session is not self._session:
+                    continue  # while this look queued, the connection has changed
+                if began < min(self._pause.until, watch.deadline):
+                    # Spread, or all who were kept still would come back together.
+                    resumed = self._pause.until + self._chance() * watch.poll_interval
+                    due = min(resumed, watch.deadline)
+                    continue
+                look = await session.look(watch.generation_id)
+            self._heed(watch, look, began)
+            if isinstance(look, PixverseAuthError) and await self._has_newer_key(session):
+                continue
+            return look, session
 
-    def _opened(self) -> Client:
-        if self._client is None:
-            assert self._settings is not None  # noqa: S101 - looked up before any look
-            self._client = self._settings.client()
-        return self._client
+    def _heed(self, watch: Watch, look: Look, began: float) -> None:
+        """Let all waits keep still where the gateway takes no requests."""
+        now = self._clock()
+        before, self._pause = self._pause, pause(self._pause, watch, look, began=began, now=now)
+        if before.until <= now < self._pause.until:
+            log.info(
+                "%s Nothing is asked of it for %.0f s, by none of the %d who wait on this connection.",
+                _in_words(look), self._pause.until - now, self._waiting,
+            )  # fmt: skip
 
     @asynccontextmanager
     async def _in_use(self) -> AsyncIterator[None]:
@@ -157,32 +229,71 @@ class Poller:
             yield
         finally:
             self._waiting -= 1
-            if not self._waiting and self._client is not None:
-                client, self._client = self._client, None
-                await client.aclose()
+            if not self._waiting:
+                session, self._session = self._session, None
+                self._ended()
+                if session is not None:
+                    await session.retire()
 
-    async def _connect(self) -> None:
-        if self._settings is None:
-            async with self._connecting:
-                if self._settings is None:
-                    self._use(await self._look_up_settings())
+    async def _connected(self) -> _Session:
+        session = self._session
+        if session is None:
+            async with self._looking_up:
+                return self._session or await self._connect()
+        if self._clock() - self._looked_up_at >= SETTINGS_AGE and not self._looking_up.locked():
+            async with self._looking_up:
+                return await self._look_up_again(session)
+        return session
 
-    def _use(self, settings: Settings) -> None:
-        self._settings = settings
-        self._slots = asyncio.Semaphore(settings.max_connections)
+    async def _connect(self) -> _Session:
+        settings = await self._look_up_settings()
+        await asyncio.to_thread(tls_context)
+        self._session, self._looked_up_at = _Session(settings), self._clock()
+        return self._session
 
-    async def _has_newer_key(self, *, than: Settings | None) -> bool:
-        """Look the connection up again: keys are rotated while a triggerer lives on for weeks."""
-        async with self._connecting:
-            if self._settings == than and self._clock() - self._renewed_at >= KEY_RENEWAL:
+    async def _look_up_again(self, session: _Session) -> _Session:
+        """Go on with what the connection says now, or with what it said where that cannot be read."""
+        try:
+            settings = await self._look_up_settings()
+        except Exception as error:
+            log.warning("The connection cannot be read again (%s); what it said holds.", type(error).__name__)
+            settings = session.settings
+        self._looked_up_at = self._clock()
+        if settings == session.settings:
+            return session
+        self._session = _Session(settings)
+        await session.retire()
+        return self._session
+
+    async def _has_newer_key(self, refused: _Session) -> bool:
+        async with self._looking_up:
+            if self._session is refused and self._clock() - self._renewed_at >= KEY_RENEWAL:
                 self._renewed_at = self._clock()
-                renewed = await self._look_up_settings()
-                if renewed != than:
-                    self._use(renewed)
-                    refused, self._client = self._client, None
-                    if refused is not None:
-                        await refused.aclose()
-            return self._settings != than
+                await self._look_up_again(refused)
+            return self._session is not refused
+
+    async def _has_changed(self, asked: _Session, watch: Watch) -> bool:
+        """Return whether the connection leads elsewhere since a gateway has called this id unknown."""
+        async with self._looking_up:
+            if self._session is asked and self._looked_up_at < (watch.missing_since or 0.0):
+                await self._look_up_again(asked)
+            return self._session is not asked
+
+
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
+
+
+def shared_poller(name: str, settings: Callable[[], Awaitable[Settings]]) -> Poller:
+    """
+    Return the poller that all waits of a connection share in the running event loop; it ends with the last.
+
+    :param name: The connection.
+    :param settings: Looks it up.
+    """
+    pollers = _shared.setdefault(asyncio.get_running_loop(), {})
+    if name not in pollers:
+        pollers[name] = Poller(settings, ended=lambda: pollers.pop(name, None))
+    return pollers[name]
 
 
 def _in_words(look: Look) -> str:

@@ -184,7 +184,7 @@ async def polling(
     time = Time()
     async with Vendor(time, answer).listening() as vendor:
         looks = Looks(vendor, *keys, **settings)
-        yield Poller(looks, clock=time.clock, sleep=time.sleep), vendor, time, looks
+        yield Poller(looks, clock=time.clock, sleep=time.sleep, chance=lambda: 0.0), vendor, time, looks
 
 
 def watch(generation_id: str = "gen-1", *, timeout: float = 1800.0, poll_interval: float = INTERVAL) -> Watch:
@@ -378,7 +378,7 @@ class TestSharing:
                     raise faults.pop()
                 return await looks()
 
-            poller = Poller(look_up, clock=vendor.time.clock, sleep=vendor.time.sleep)
+            poller = Poller(look_up, clock=vendor.time.clock, sleep=vendor.time.sleep, chance=lambda: 0.0)
             (error,) = await vendor.time.gives(poller.wait(watch()))
             assert isinstance(error, PixverseRequestError)
             (generation,) = await vendor.time.gives(poller.wait(watch()))
@@ -499,7 +499,7 @@ class TestTrouble:
         vendor = Vendor(time, in_turn("queued", "succeeded"))
         async with AsyncExitStack() as stack:
             async with vendor.listening():
-                poller = Poller(Looks(vendor), clock=time.clock, sleep=time.sleep)
+                poller = Poller(Looks(vendor), clock=time.clock, sleep=time.sleep, chance=lambda: 0.0)
                 task = asyncio.ensure_future(poller.wait(watch()))
                 await time.passes(task, until=lambda: len(vendor.polls) == 1)
             gone = time.now

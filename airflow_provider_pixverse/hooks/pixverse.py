@@ -9,13 +9,12 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
-from weakref import WeakKeyDictionary
 
 import httpx
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.sdk import BaseHook, ObjectStoragePath
 
-from airflow_provider_pixverse import catalog, storage
+from airflow_provider_pixverse import catalog, poller, storage
 from airflow_provider_pixverse.client import MAX_CONNECTIONS, REQUEST_TIMEOUT, download
 from airflow_provider_pixverse.exceptions import (
     PixverseAuthError,
@@ -26,8 +25,8 @@ from airflow_provider_pixverse.exceptions import (
 from airflow_provider_pixverse.gateways import DEFAULT_GATEWAY, make_gateway
 from airflow_provider_pixverse.hooks.media import read_medium
 from airflow_provider_pixverse.media import check_medium
-from airflow_provider_pixverse.poller import Poller, Settings
-from airflow_provider_pixverse.polling import Decision, Watch, decide
+from airflow_provider_pixverse.poller import Settings
+from airflow_provider_pixverse.polling import Decision, Watch, decide, first_look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from airflow_provider_pixverse.submission import OnAmbiguousSubmit
 
 ResultT = TypeVar("ResultT")
-
-_pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
 
 
 class PixverseHook(BaseHook):
@@ -185,13 +182,21 @@ class PixverseHook(BaseHook):
             look = error
         return decide(watch, look, now=time.time())
 
-    def wait(self, generation_id: str, *, timeout: float = 1800.0, poll_interval: float = 10.0) -> Generation:
+    def wait(
+        self,
+        generation_id: str,
+        *,
+        timeout: float = 1800.0,
+        poll_interval: float = 10.0,
+        not_before: float | None = None,
+    ) -> Generation:
         """
         Wait on the worker until the video is finished.
 
         :param generation_id: The gateway's id.
         :param timeout: Seconds to wait at most.
         :param poll_interval: Seconds between looks.
+        :param not_before: Epoch seconds before which the video cannot be ready, and nothing is looked at.
         :raises PixverseTimeout: where it was not finished in time.
         :raises PixverseGenerationFailed: where the vendor failed to make it.
         :raises PixverseError: see ``polling.decide`` for the others.
@@ -199,8 +204,10 @@ class PixverseHook(BaseHook):
         settings = self.settings
 
         async def wait() -> Generation:
-            poller = Poller(partial(_resolved, settings))
-            return await poller.wait(Watch(generation_id, time.time() + timeout, poll_interval))
+            now = time.time()
+            watch = Watch(generation_id, now + timeout, poll_interval)
+            in_seconds = first_look(watch, not_before=not_before or 0.0, now=now)
+            return await poller.Poller(partial(_resolved, settings)).wait(watch, first_look=in_seconds)
 
         return _run(wait())
 
@@ -275,16 +282,13 @@ class PixverseHook(BaseHook):
         return True, f"{self.settings.gateway} accepts the key; the balance is {balance}."
 
 
-def shared_poller(conn_id: str) -> Poller:
+def shared_poller(conn_id: str) -> poller.Poller:
     """
     Return the poller that all triggers of a connection share in the running event loop.
 
     :param conn_id: The connection, looked up once however many triggers wait on it.
     """
-    pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
-    if conn_id not in pollers:
-        pollers[conn_id] = Poller(partial(_look_up, conn_id))
-    return pollers[conn_id]
+    return poller.shared_poller(conn_id, partial(_look_up, conn_id))
 
 
 def read_settings(connection: Connection, extra: dict[str, Any]) -> Settings:

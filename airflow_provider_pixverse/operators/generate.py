@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from airflow_provider_pixverse.generation import Generation
     from airflow_provider_pixverse.hooks.pixverse import PixverseHook
     from airflow_provider_pixverse.operators.records import Records
+    from airflow_provider_pixverse.polling import Deliver, Wait
     from airflow_provider_pixverse.requests import GenerationRequest
     from airflow_provider_pixverse.submission import Delivered, Intended, Submitted
 
@@ -187,16 +188,18 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
 
     def _next_try(self, context: Context, hook: PixverseHook, request: GenerationRequest) -> dict[str, Any]:
         from airflow_provider_pixverse import submission as money
+        from airflow_provider_pixverse.polling import Deliver
 
         asked = money.fingerprint(request, connection=self.pixverse_conn_id, gateway=hook.settings.gateway)
         records = self._records(context)
         found = records.load() if records else None
+        seen: Deliver | Wait | None = None
         match money.next_try(found, fingerprint=asked, clears=_clears(context, self.retries)):
             case money.Stop(error):
                 raise error
             case money.Repeat(delivered):
                 return self._repeat(context, delivered)
-            case money.Attach(submitted) if self._is_worth_waiting_for(hook, submitted, records):
+            case money.Attach(submitted) if seen := self._look_again(hook, submitted, records):
                 submission = {**submitted.submission, "deadline": time.time() + self.timeout}
                 log.info(
                     "Going on with generation %s, bought at %s by an earlier try: nothing is submitted.",
@@ -214,16 +217,28 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
                 )
                 submission = self._submit(context, hook, request, intended)
         self._announce(context, submission)
-        if self.wait_for_completion:
-            return self._wait_for(context, hook, submission)
-        result = unfinished(submission)
-        self._tell_outlets(context, result)
-        return self._closed(context, result)
+        if not self.wait_for_completion:
+            result = unfinished(submission)
+            self._tell_outlets(context, result)
+            return self._closed(context, result)
+        if isinstance(seen, Deliver):
+            return self._deliver(context, hook, seen.generation, submission)
+        return self._wait_for(context, hook, submission, not_before=self._not_before(submission, seen))
 
-    def _is_worth_waiting_for(
+    def _not_before(self, submission: dict[str, Any], seen: Wait | None) -> float:
+        """Return when to look next, epoch seconds: once a video can be ready, and not right after a look."""
+        from airflow_provider_pixverse.catalog import shortest_rendering
+        from airflow_provider_pixverse.polling import not_before
+
+        now = time.time()
+        since = epoch(submission["submitted_at"]) if seen else now
+        ready = not_before(shortest_rendering(submission["version"]), timeout=self.timeout, now=since or now)
+        return max(ready, now + seen.seconds) if seen else ready
+
+    def _look_again(
         self, hook: PixverseHook, submitted: Submitted, records: Records | None
-    ) -> bool:
-        """Look at what an earlier try bought; ``False`` where the vendor failed to make it."""
+    ) -> Deliver | Wait | None:
+        """Look at what an earlier try bought; ``None`` where the vendor failed to make it."""
         from airflow_provider_pixverse.polling import GiveUp, Watch
 
         bought_at = epoch(submitted.submission["submitted_at"])
@@ -233,10 +248,11 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
                 log.warning("%s It was bought by an earlier try.", error)
                 if records:
                     records.forget()
-                return False
+                return None
             case GiveUp(error):
                 raise error
-        return True
+            case seen:
+                return seen
 
     def _submit(
         self,

@@ -2,9 +2,10 @@
 """
 Waiting for a generation and delivering its video: what operators and the sensor have in common.
 
-Both look once on the worker and then either defer to the trigger or wait there, by the same rules.
-Whatever ends the deferral (an event, a lost trigger, its time-out), the task looks at the vendor
-itself before it believes anything.
+They either defer to the trigger or wait on the worker, by the same rules. What was bought elsewhere is
+looked at once before they defer; what was just submitted is not, since it cannot be ready. Whatever ends
+the deferral (an event, a lost trigger, its time-out), the task looks at the vendor itself before it
+believes anything.
 """
 
 from __future__ import annotations
@@ -126,15 +127,23 @@ class WaitsForVideo:
                 "Nothing was sent."
             )
 
-    def _wait_for(self, context: Context, hook: PixverseHook, submission: dict[str, Any]) -> dict[str, Any]:
-        """Wait as the DAG author chose, then deliver."""
-        if self.deferrable:
-            return self._conclude(context, submission, hook=hook)
+    def _wait_for(
+        self,
+        context: Context,
+        hook: PixverseHook,
+        submission: dict[str, Any],
+        *,
+        not_before: float | None = None,
+    ) -> dict[str, Any]:
+        """Wait as the DAG author chose, not looking before that moment (epoch seconds), then deliver."""
         self.generation_id = submission["generation_id"]
+        if self.deferrable:
+            self._defer(submission, not_before)
         generation = hook.wait(
             submission["generation_id"],
             timeout=submission["deadline"] - time.time(),
             poll_interval=self.poll_interval,
+            not_before=not_before,
         )
         return self._deliver(context, hook, generation, submission)
 
@@ -162,6 +171,8 @@ class WaitsForVideo:
             if self.output_path:
                 hook.check_output_path(self.output_path)
             self._keep(context, submission)
+            if self.deferrable:
+                return self._conclude(context, submission, hook=hook)
             return self._wait_for(context, hook, submission)
 
     def _keep(self, context: Context, submission: dict[str, Any]) -> None:
@@ -179,7 +190,7 @@ class WaitsForVideo:
     ) -> dict[str, Any]:
         """Look once, then deliver, raise or defer."""
         from airflow_provider_pixverse.hooks.pixverse import PixverseHook
-        from airflow_provider_pixverse.polling import Deliver, GiveUp, Watch
+        from airflow_provider_pixverse.polling import Deliver, GiveUp, Wait, Watch
 
         hook = hook or PixverseHook(self.pixverse_conn_id)
         self.generation_id = submission["generation_id"]
@@ -195,28 +206,34 @@ class WaitsForVideo:
                 return self._deliver(context, hook, generation, submission)
             case GiveUp(error):
                 raise error
+            case Wait(seconds):
+                not_before = time.time() + seconds
         if outcome is None or outcome == "timeout":
-            self._defer(submission)
+            self._defer(submission, not_before)
         # Where the trigger saw it finished, this look met a passing trouble; where the trigger failed, the
         # next one would as well. Neither is worth another deferral.
         left = LAST_LOOKS if outcome == "finished" else submission["deadline"] - time.time()
-        generation = hook.wait(watch.generation_id, timeout=left, poll_interval=self.poll_interval)
+        generation = hook.wait(
+            watch.generation_id, timeout=left, poll_interval=self.poll_interval, not_before=not_before
+        )
         return self._deliver(context, hook, generation, submission)
 
-    def _defer(self, submission: dict[str, Any]) -> NoReturn:
+    def _defer(self, submission: dict[str, Any], not_before: float | None) -> NoReturn:
         log.info(
             "Waiting for generation %s without a worker slot, until %s at the latest.",
             submission["generation_id"], _iso(submission["deadline"]),
         )  # fmt: skip
         left = max(0.0, submission["deadline"] - time.time())
         self.defer(
-            trigger=self._trigger(submission["generation_id"], submission["deadline"]),
+            trigger=self._trigger(submission["generation_id"], submission["deadline"], not_before),
             method_name="execute_complete",
             timeout=timedelta(seconds=left + LOST_TRIGGER),
         )
         raise AssertionError("defer() does not return")
 
-    def _trigger(self, generation_id: str, deadline: float) -> PixverseGenerationTrigger:
+    def _trigger(
+        self, generation_id: str, deadline: float, not_before: float | None = None
+    ) -> PixverseGenerationTrigger:
         from airflow_provider_pixverse.triggers.pixverse import PixverseGenerationTrigger
 
         return PixverseGenerationTrigger(
@@ -224,6 +241,7 @@ class WaitsForVideo:
             generation_id=generation_id,
             poll_interval=self.poll_interval,
             deadline=deadline,
+            not_before=not_before,
         )
 
     def _submission(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:

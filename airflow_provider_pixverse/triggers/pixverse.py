@@ -13,7 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_pixverse.exceptions import PixverseTimeout
 from airflow_provider_pixverse.hooks.pixverse import shared_poller
-from airflow_provider_pixverse.polling import Watch
+from airflow_provider_pixverse.polling import Watch, first_look
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,6 +42,7 @@ class PixverseGenerationTrigger(BaseTrigger):
     :param generation_id: The gateway's id.
     :param poll_interval: Seconds between looks.
     :param deadline: When to stop waiting, epoch seconds; a restarted triggerer does not start it over.
+    :param not_before: Epoch seconds before which no video can be ready, and nothing is looked at.
     """
 
     # Nothing may be checked here: a constructor that raises takes the whole triggerer down.
@@ -51,6 +52,7 @@ class PixverseGenerationTrigger(BaseTrigger):
         generation_id: str,
         poll_interval: float = 10.0,
         deadline: float = 0.0,
+        not_before: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
@@ -58,18 +60,19 @@ class PixverseGenerationTrigger(BaseTrigger):
         self.generation_id = generation_id
         self.poll_interval = poll_interval
         self.deadline = deadline
+        self.not_before = not_before
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what Airflow stores to run the trigger elsewhere."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "pixverse_conn_id": self.pixverse_conn_id,
-                "generation_id": self.generation_id,
-                "poll_interval": self.poll_interval,
-                "deadline": self.deadline,
-            },
-        )
+        arguments = {
+            "pixverse_conn_id": self.pixverse_conn_id,
+            "generation_id": self.generation_id,
+            "poll_interval": self.poll_interval,
+            "deadline": self.deadline,
+        }
+        if self.not_before is not None:
+            arguments["not_before"] = self.not_before
+        return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait in the poller that all triggers of the connection share."""
@@ -95,10 +98,14 @@ class PixverseGenerationTrigger(BaseTrigger):
         try:
             interval = max(SHORTEST_INTERVAL, float(self.poll_interval))
             watch = Watch(self.generation_id, float(self.deadline), interval)
-            poller = shared_poller(self.pixverse_conn_id)
             # Spread, so that a thousand triggers that start together do not look together.
-            first_look = min(random.uniform(0, interval), max(0.0, watch.deadline - time.time()))  # noqa: S311
-            generation = await poller.wait(watch, first_look=first_look)
+            in_seconds = first_look(
+                watch,
+                not_before=float(self.not_before or 0.0),
+                now=time.time(),
+                chance=random.random(),  # noqa: S311
+            )
+            generation = await shared_poller(self.pixverse_conn_id).wait(watch, first_look=in_seconds)
         except PixverseTimeout as error:
             return "timeout", str(error)
         except Exception as error:
