@@ -43,6 +43,12 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_pixverse.triggers.pixverse"],
             }
         ],
+        "task-decorators": [
+            {
+                "name": "pixverse",
+                "class-name": "airflow_provider_pixverse.decorators.pixverse.pixverse_task",
+            }
+        ],
         "config": {
             "pixverse": {
                 "description": "How the PixVerse provider keeps its records.",

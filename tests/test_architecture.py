@@ -20,7 +20,16 @@ PACKAGE = "airflow_provider_pixverse"
 ROOT = Path(airflow_provider_pixverse.__file__).parent
 
 PURE = ("requests", "generation", "catalog", "exceptions", "polling", "submission", "media", "gateways")
-KNOWS_AIRFLOW = ("hooks", "operators", "sensors", "triggers", "links", "plugins", "get_provider_info")
+KNOWS_AIRFLOW = (
+    "decorators",
+    "hooks",
+    "operators",
+    "sensors",
+    "triggers",
+    "links",
+    "plugins",
+    "get_provider_info",
+)
 MAY_USE_OF_THE_PACKAGE = {
     **dict.fromkeys(PURE, PURE),
     "client": PURE,
@@ -33,6 +42,7 @@ MAY_USE_OF_THE_PACKAGE = {
         ("operators", "sensors", "triggers"),
         (*(set(PURE) - {"gateways"}), "hooks", "links", "operators", "sensors", "triggers"),
     ),
+    "decorators": ("exceptions", "requests", "operators"),
     "sandbox": ("sandbox",),
 }
 EXCEPTIONS = {"operators/records.py": {"storage"}}

@@ -15,6 +15,7 @@ import pytest
 
 import airflow_provider_pixverse
 from airflow_provider_pixverse.client import MAX_CONNECTIONS, REQUEST_TIMEOUT
+from airflow_provider_pixverse.decorators.pixverse import pixverse_task
 from airflow_provider_pixverse.gateways import DEFAULT_GATEWAY, GATEWAYS
 from airflow_provider_pixverse.get_provider_info import get_provider_info
 from airflow_provider_pixverse.hooks.pixverse import PixverseHook
@@ -56,6 +57,11 @@ def test_each_module_there_is_is_listed(section: str) -> None:
 
 def test_the_links_can_be_imported() -> None:
     assert [imported(path) for path in INFO["extra-links"]] == [PixverseVideoLink]
+
+
+def test_the_decorator_is_the_one_there_is() -> None:
+    (entry,) = INFO["task-decorators"]
+    assert (entry["name"], imported(entry["class-name"])) == ("pixverse", pixverse_task)
 
 
 def test_the_connection_type_is_the_hooks() -> None:

@@ -95,9 +95,9 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         submission was bought.
     """
 
-    kind: ClassVar[str]
-    own_fields: ClassVar[tuple[str, ...]]
-    shared_fields: ClassVar[tuple[str, ...]] = SHARED_FIELDS
+    kind: str
+    own_fields: tuple[str, ...]
+    shared_fields: tuple[str, ...] = SHARED_FIELDS
 
     template_fields: Sequence[str] = (*SHARED_FIELDS, "pixverse_conn_id", "output_path")
     template_fields_renderers: ClassVar[dict[str, str]] = {"extra": "json"}
