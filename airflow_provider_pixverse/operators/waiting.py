@@ -278,11 +278,9 @@ class WaitsForVideo:
         return result
 
     def _tell_outlets(self, context: Context, result: dict[str, Any]) -> None:
-        from airflow.providers.common.compat.sdk import Asset
+        from airflow_provider_pixverse.operators.outlets import tell_outlets
 
-        for outlet in self.outlets or ():
-            if isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra.update(result)
+        tell_outlets(context, self.outlets or (), result)
 
 
 def _kept(context: Context) -> dict[str, Any] | None:
