@@ -19,13 +19,14 @@ BIN := .venv/bin
 READY := .venv/ready
 OLDEST_READY := .venv-oldest/ready
 
-.PHONY: help demo airflow test test-oldest test-stack chaos lint fix docs check-wheel clean
+.PHONY: help demo airflow test test-oldest test-stack test-browser chaos lint fix docs check-wheel clean
 
 help:
 	@echo 'make demo [GATEWAY=aimlapi|segmind|pixverse]  one example, against the sandbox: no key, no spending'
 	@echo 'make airflow [AIRFLOW_PORT=8080]              a real Airflow with the examples and the sandbox'
 	@echo 'make test [ARGS=...]                          the tests (make test-oldest: on the oldest Airflow)'
 	@echo 'make test-stack [SEED=...]                    the tests that need a real Airflow, some ten minutes'
+	@echo 'make test-browser                             the tests of what Airflow shows, in Chromium'
 	@echo 'make chaos [SEED=...] [GATEWAY=...]           many videos while workers and triggerers are killed'
 	@echo 'make lint | fix                               what CI checks | repair what can be repaired'
 	@echo 'make clean                                    remove everything the above have made'
@@ -58,6 +59,10 @@ test-oldest: $(OLDEST_READY)
 
 test-stack: $(READY)
 	SEED=$(SEED) $(BIN)/python -m pytest tests/stack -m stack $(ARGS)
+
+test-browser: $(READY)
+	bash scripts/ensure_chromium.sh
+	$(BIN)/python -m pytest tests/browser -m browser $(ARGS)
 
 chaos: $(READY)
 	SEED=$(SEED) GATEWAY=$(GATEWAY) GENERATIONS=$(GENERATIONS) KILLS=$(KILLS) \

@@ -74,7 +74,10 @@ def get_provider_info() -> dict[str, Any]:
                 "ui-field-behaviour": {
                     "hidden-fields": ["login", "port", "schema"],
                     "relabeling": {"password": "API key", "host": "Base URL"},
-                    "placeholders": {"host": "only to override the gateway's own, e.g. for the sandbox"},
+                    "placeholders": {
+                        "password": "as made at aimlapi.com, cloud.segmind.com or platform.pixverse.ai",
+                        "host": "leave empty; only to override the gateway's own, e.g. for the sandbox",
+                    },
                 },
                 "conn-fields": {
                     "gateway": {
@@ -83,12 +86,17 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {
                             "type": ["string", "null"],
                             "enum": ["aimlapi", "segmind", "pixverse"],
+                            "values_display": {
+                                "aimlapi": "AI/ML API",
+                                "segmind": "Segmind",
+                                "pixverse": "PixVerse's own platform",
+                            },
                             "default": "aimlapi",
                         },
                     },
                     "region": {
                         "label": "Region",
-                        "description": "Where the account was opened.",
+                        "description": "Where the account was opened. Only PixVerse's own platform has two.",
                         "schema": {
                             "type": ["string", "null"],
                             "enum": ["international", "china"],
@@ -97,12 +105,14 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "request_timeout": {
                         "label": "Request timeout",
-                        "description": "Seconds that one answer of the gateway may take.",
+                        "description": "Seconds that one answer of the gateway may take, from 1 on. How long "
+                        "a video may take is the operators' timeout.",
                         "schema": {"type": ["number", "null"], "default": 60, "minimum": 1},
                     },
                     "max_connections": {
                         "label": "Max connections",
-                        "description": "Most connections open to the gateway at a time, per process.",
+                        "description": "Most connections open to the gateway at a time, per process, from 1 "
+                        "on; also the most requests under way.",
                         "schema": {"type": ["integer", "null"], "default": 100, "minimum": 1},
                     },
                 },

@@ -21,6 +21,7 @@ from airflow_provider_pixverse.exceptions import (
     PixverseError,
     PixverseRequestError,
     PixverseResponseError,
+    PixverseUnavailableError,
 )
 from airflow_provider_pixverse.gateways import DEFAULT_GATEWAY, make_gateway
 from airflow_provider_pixverse.hooks.media import read_medium
@@ -274,12 +275,21 @@ class PixverseHook(BaseHook):
         return _run(balance())
 
     def test_connection(self) -> tuple[bool, str]:
-        """Make one free authenticated call and say in words how it went."""
+        """Make one free authenticated call and say in words how it went, and what to do."""
+        try:
+            gateway = self.settings.make_gateway()
+            asked = f"{gateway.name} at {httpx.URL(gateway.base_url).netloc.decode()}"
+        except PixverseError as error:
+            # Airflow tests under an id of its own making, which tells its reader nothing.
+            return False, str(error).replace(f"connection {self.pixverse_conn_id!r}", "this connection")
         try:
             balance = self.get_balance()
+        except PixverseUnavailableError as error:
+            todo = "Check this connection's base URL, and that this machine may reach it."
+            return False, f"No usable answer from {asked}: {str(error).rstrip('.')}. {todo}"
         except PixverseError as error:
-            return False, str(error)
-        return True, f"{self.settings.gateway} accepts the key; the balance is {balance}."
+            return False, f"{error} (Asked was {asked}.)"
+        return True, f"{asked} accepts the key; the balance is {balance}."
 
 
 def shared_poller(conn_id: str) -> poller.Poller:

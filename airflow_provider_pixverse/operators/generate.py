@@ -25,6 +25,7 @@ from airflow_provider_pixverse.exceptions import (
     PixverseRequestError,
 )
 from airflow_provider_pixverse.links.pixverse import PixverseVideoLink
+from airflow_provider_pixverse.operators.rendered import fold, unfolded
 from airflow_provider_pixverse.operators.waiting import (
     WaitsForVideo,
     described,
@@ -155,6 +156,12 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         self.durable = durable
         self.on_ambiguous_submit = on_ambiguous_submit
 
+    def _do_render_template_fields(self, parent: Any, *args: Any, **kwargs: Any) -> None:
+        # What Airflow calls for a mapped task as well, unlike `render_template_fields`.
+        super()._do_render_template_fields(parent, *args, **kwargs)
+        if parent is self:
+            fold(self)
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Go on with what an earlier try bought, or submit; then wait as asked."""
         from airflow_provider_pixverse.hooks.pixverse import PixverseHook
@@ -182,7 +189,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
                 f"on_ambiguous_submit={self.on_ambiguous_submit!r}: allowed are 'fail' and 'resubmit'. "
                 f"Nothing was sent."
             )
-        fields = {name: getattr(self, name) for name in (*self.own_fields, *self.shared_fields)}
+        fields = {name: unfolded(getattr(self, name)) for name in (*self.own_fields, *self.shared_fields)}
         kind: type[GenerationRequest] = getattr(requests, self.kind)
         return requests.build(kind, **fields)
 

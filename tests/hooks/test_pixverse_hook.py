@@ -229,7 +229,7 @@ class TestTestConnection:
     def test_a_good_one(self, pixverse_sandbox: SandboxInTest) -> None:
         ok, words = PixverseHook().test_connection()
         assert ok
-        assert "aimlapi accepts the key" in words
+        assert f"aimlapi at {pixverse_sandbox.url.removeprefix('http://')} accepts the key" in words
         assert "10000" in words.replace(",", "")
         ledger = pixverse_sandbox.ledger()
         assert (ledger["balance"], ledger["submitted"], ledger["bought"]) == (1, 0, 0)
@@ -253,7 +253,11 @@ class TestTestConnection:
             ({"extra": {"gateway": "vimeo"}}, "gateway='vimeo'"),
             ({"extra": {"request_timeout": "soon"}}, "request_timeout='soon'"),
             ({"host": "http://127.0.0.1:9"}, "could not be reached"),
+            ({"host": "http://127.0.0.1:9"}, "from aimlapi at 127.0.0.1:9"),
+            ({"host": "http://127.0.0.1:9"}, "Check this connection's base URL"),
             ({"host": "ftp://127.0.0.1"}, "allowed is a URL"),
+            # Not the id, which is Airflow's own while it tests.
+            ({"password": ""}, "The password of this connection"),
         ],
         ids=str,
     )

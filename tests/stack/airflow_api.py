@@ -38,18 +38,25 @@ class AirflowApi:
     A client of one Airflow.
 
     :param url: Origin of its api-server.
+    :param user: Name and password, where not everybody is an admin.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, user: dict[str, str] | None = None) -> None:
+        self.url = url
         self._http = httpx.Client(base_url=f"{url}/api/v2", timeout=60)
-        self._auth = f"{url}/auth/token"
+        self._user = user
+
+    def token(self) -> str:
+        """Log in."""
+        auth = f"{self.url}/auth/token"
+        answer = httpx.post(auth, json=self._user, timeout=60) if self._user else httpx.get(auth, timeout=60)
+        return str(answer.raise_for_status().json()["access_token"])
 
     def call(self, method: str, path: str, **kwargs: Any) -> Any:
         """Make one call; Airflow answers 5xx for a moment where two clients change the same row."""
         for attempt in range(5):
             if "Authorization" not in self._http.headers:
-                token = httpx.get(self._auth, timeout=60).raise_for_status().json()["access_token"]
-                self._http.headers["Authorization"] = f"Bearer {token}"
+                self._http.headers["Authorization"] = f"Bearer {self.token()}"
             answer = self._http.request(method, path, **kwargs)
             if answer.is_server_error and attempt < 4:
                 time.sleep(1.0)

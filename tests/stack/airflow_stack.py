@@ -27,7 +27,7 @@ from sandbox_process import sandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HERE = Path(__file__).parent
+DAGS = Path(__file__).parent / "dags"
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 HEARTBEAT_TIMEOUT = 20
 """Seconds after which Airflow notices that a task's supervisor is dead."""
@@ -96,17 +96,27 @@ class AirflowStack:
     :param home: Its `AIRFLOW_HOME`; components log to files in it.
     :param database: SQLAlchemy URL.
     :param connections: Each gateway's connection, as the sandbox prints them.
+    :param dags: Folder of its DAGs.
+    :param settings: Airflow's options, as `SECTION__OPTION`.
     """
 
-    def __init__(self, home: Path, database: str, connections: dict[str, str]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        database: str,
+        connections: dict[str, str],
+        *,
+        dags: Path = DAGS,
+        settings: dict[str, str] = IMPATIENT,
+    ) -> None:
         self.home = home
         self.videos = home / "videos"
-        dags = home / "dags"
-        shutil.copytree(HERE / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
+        copied = home / "dags"
+        shutil.copytree(dags, copied, ignore=shutil.ignore_patterns("__pycache__"))
         self.videos.mkdir()
         self._port = free_port()
-        self._environment = airflow_environment(home, dags, self._port)
-        self._environment |= {f"AIRFLOW__{name}": value for name, value in IMPATIENT.items()}
+        self._environment = airflow_environment(home, copied, self._port)
+        self._environment |= {f"AIRFLOW__{name}": value for name, value in settings.items()}
         self._environment |= connection_environment(connections)
         self._environment |= {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database}
         self._components: dict[str, Component] = {}
@@ -158,12 +168,19 @@ class AirflowStack:
 
 
 @contextmanager
-def airflow_stack(home: Path, *, speed: float, seed: int) -> Iterator[AirflowStack]:
+def airflow_stack(
+    home: Path,
+    *,
+    speed: float,
+    seed: int,
+    dags: Path = DAGS,
+    settings: dict[str, str] = IMPATIENT,
+) -> Iterator[AirflowStack]:
     """Yield a ready Airflow with the sandbox as its gateway; leave no process."""
     with ExitStack() as cleanup:
         database = cleanup.enter_context(private_postgres())
         connections = cleanup.enter_context(sandbox(speed=speed, seed=seed))
-        stack = AirflowStack(home, database, connections)
+        stack = AirflowStack(home, database, connections, dags=dags, settings=settings)
         cleanup.callback(stack.stop)
         stack.start()
         yield stack

@@ -18,8 +18,8 @@ class SandboxBooks:
     """
 
     def __init__(self, connection: str) -> None:
-        host = json.loads(connection)["host"]
-        self._http = httpx.Client(base_url=f"{host.rpartition('/')[0]}/_sandbox", timeout=30)
+        self.origin = json.loads(connection)["host"].rpartition("/")[0]
+        self._http = httpx.Client(base_url=f"{self.origin}/_sandbox", timeout=30)
 
     def ledger(self) -> dict[str, Any]:
         books: dict[str, Any] = self._http.get("/ledger").raise_for_status().json()
