@@ -65,6 +65,12 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         },
+        "plugins": [
+            {
+                "name": "pixverse_gallery",
+                "plugin-class": "airflow_provider_pixverse.plugins.gallery.PixverseGalleryPlugin",
+            }
+        ],
         "extra-links": ["airflow_provider_pixverse.links.pixverse.PixverseVideoLink"],
         "connection-types": [
             {

@@ -65,6 +65,12 @@ SHARED_FIELDS = (
     "extra",
 )
 
+SHOWN_FIELDS = ("prompt", "aspect_ratio", "resolution", "duration")
+"""What of a request is kept with its submission, for people to see beside the video."""
+
+WORDS = ("prompt", "negative_prompt", "speech", "sound_effect")
+"""The fields in a person's own words."""
+
 
 class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
     """
@@ -166,7 +172,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         """Go on with what an earlier try bought, or submit; then wait as asked."""
         from airflow_provider_pixverse.hooks.pixverse import PixverseHook
 
-        with self._failing(), self._settling(context):
+        with self._failing(), self._settling(context), self._keeping_cause(context):
             self._check_waiting()
             request = self._request()
             hook = PixverseHook(self.pixverse_conn_id)
@@ -212,6 +218,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
                     "Going on with generation %s, bought at %s by an earlier try: nothing is submitted.",
                     submitted.generation_id, submission["submitted_at"],
                 )  # fmt: skip
+                self._announce(context, submission)
             case money.FindOut(intended):
                 submission = self._submit(context, hook, request, intended, in_doubt=True)
             case step:
@@ -223,7 +230,6 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
                     intended_at=time.time(),
                 )
                 submission = self._submit(context, hook, request, intended)
-        self._announce(context, submission)
         if not self.wait_for_completion:
             result = unfinished(submission)
             self._tell_outlets(context, result)
@@ -325,8 +331,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
             "Submitted to %s: generation %s, model %s, cost %s.",
             generation.gateway, generation.id, model, cost or "not stated",
         )  # fmt: skip
-        self.generation_id = generation.id
-        context["ti"].xcom_push(key="generation_id", value=generation.id)
+        self._announce(context, submission)
         if generation.status is GenerationStatus.FAILED:
             raise failure(generation)
         return submission
@@ -348,6 +353,15 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
             if not isinstance(record, Submitted):
                 raise
             return {**record.submission, "deadline": time.time() + self.timeout}
+
+    def _asked(self) -> dict[str, Any]:
+        fields = {*self.own_fields, *self.shared_fields}
+        asked = {name: getattr(self, name) for name in SHOWN_FIELDS if name in fields}
+        return {"prompt": self.speech, **asked, "output_path": self.output_path}
+
+    def _said(self) -> list[str]:
+        words = (getattr(self, name, None) for name in WORDS)
+        return [said.strip() for said in words if isinstance(said, str)]
 
     def _announce(self, context: Context, submission: dict[str, Any]) -> None:
         self.generation_id = submission["generation_id"]

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_pixverse.exceptions import PixverseRecordError, PixverseRequestError
+from airflow_provider_pixverse.exceptions import PixverseError, PixverseRecordError, PixverseRequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from airflow.providers.common.compat.sdk import Context
@@ -29,8 +32,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SUBMISSION = "submission"
-"""XCom key under which a task keeps for its resumption what only the submit answer told."""
+SUBMISSION = "pixverse_submission"
+"""XCom key under which a task keeps, for its resumption and for the gallery, what it waits for."""
+
+LONGEST_CAUSE = 500
+"""Characters of an error's message that are kept with the submission."""
 
 LOST_TRIGGER = 900.0
 """Seconds after the deadline at which Airflow itself ends a deferral whose trigger never ran."""
@@ -61,7 +67,7 @@ class WaitsForVideo:
         :param context: The task's context.
         :param event: The trigger's event, or ``None`` where the trigger was lost.
         """
-        with self._failing():
+        with self._failing(), self._keeping_cause(context):
             self._check_waiting()
             submission = self._submission(context, event or {})
             outcome = (event or {"outcome": "error"}).get("outcome")
@@ -165,7 +171,7 @@ class WaitsForVideo:
     def _wait_for_bought_elsewhere(self, context: Context) -> dict[str, Any]:
         from airflow_provider_pixverse.hooks.pixverse import PixverseHook
 
-        with self._failing():
+        with self._failing(), self._keeping_cause(context):
             submission = self._bought_elsewhere()
             hook = PixverseHook(self.pixverse_conn_id)
             if self.output_path:
@@ -178,7 +184,31 @@ class WaitsForVideo:
     def _keep(self, context: Context, submission: dict[str, Any]) -> None:
         """Keep for the resumption of this try what is known of the submission."""
         ti = context["ti"]
-        ti.xcom_push(key=SUBMISSION, value={**submission, "try_number": ti.try_number})
+        kept = {**submission, **self._asked(), "try_number": ti.try_number}
+        ti.xcom_push(key=SUBMISSION, value=kept)
+
+    def _asked(self) -> dict[str, Any]:
+        """Return what of the task's fields a person wants to see beside the video."""
+        return {"output_path": self.output_path}
+
+    def _said(self) -> list[str]:
+        """Return the words of the request, which no error that is kept may repeat."""
+        return []
+
+    @contextmanager
+    def _keeping_cause(self, context: Context) -> Iterator[None]:
+        """Keep with the submission why the task failed after it; nobody but the gallery asks for that."""
+        try:
+            yield
+        except PixverseError as error:
+            try:
+                kept = _kept(context)
+                if kept is not None and not self._belongs_to_an_earlier_try(context):
+                    told = {"type": type(error).__name__, "message": cause(error, self._said())}
+                    context["ti"].xcom_push(key=SUBMISSION, value={**kept, "error": told})
+            except Exception:
+                log.debug("The cause was not kept for the gallery.", exc_info=True)
+            raise
 
     def _conclude(
         self,
@@ -357,6 +387,19 @@ def _time_taken(submission: dict[str, Any]) -> str:
 def epoch(moment: str | None) -> float | None:
     """Return an ISO 8601 moment in epoch seconds."""
     return datetime.fromisoformat(moment).timestamp() if moment else None
+
+
+def cause(error: PixverseError, said: list[str]) -> str:
+    """
+    Return an error's message as it may be shown: without a URL and without the words of the request.
+
+    :param error: The error; a key in it was redacted by whoever raised it.
+    :param said: What a vendor may have repeated.
+    """
+    message = str(error)
+    for words in sorted(filter(None, said), key=len, reverse=True):
+        message = message.replace(words, "[prompt]")
+    return re.sub(r"\bhttps?://\S+", "[URL]", message)[:LONGEST_CAUSE]
 
 
 def unfinished(submission: dict[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ RENDERING = "A lighthouse in a storm, waves break over the rocks"
 BROKEN = "A glass castle that nobody can build"
 REFUSED = "Something that moderation does not like"
 FAULTS = (
-    # It is seen once; then the gateway says no more until a test lets it.
-    {"on": "poll", "match": RENDERING, "status": 502, "after": 1, "times": None},
+    # The gateway says nothing of it until a test lets it.
+    {"on": "poll", "match": RENDERING, "status": 502, "times": None},
     {"on": "submit", "match": BROKEN, "fail": {"name": "render_error", "message": "out of <b>memory</b>"}},
     {"on": "submit", "match": REFUSED, "moderation": True},
 )

@@ -208,7 +208,7 @@ def test_another_triggerer_goes_on_with_the_same_deadline(world: World) -> None:
     run = world.task()
     deferred = run.begin()
     stored = deferred.trigger.serialize()
-    assert stored[1]["deadline"] == run.ti.xcoms["submission"]["deadline"]
+    assert stored[1]["deadline"] == run.ti.xcoms["pixverse_submission"]["deadline"]
 
     async def dies() -> None:
         with pytest.raises(TimeoutError):
@@ -227,7 +227,7 @@ def test_a_triggerer_that_comes_back_too_late_does_not_start_over(world: World) 
     world.faults(world.pending())
     run = world.task()
     deferred = run.begin()
-    deferred.trigger.deadline = run.ti.xcoms["submission"]["deadline"] = 0.0
+    deferred.trigger.deadline = run.ti.xcoms["pixverse_submission"]["deadline"] = 0.0
     event = fire(deferred)
     assert event["outcome"] == "timeout"
     with pytest.raises(PixverseTimeout, match=world.row["id"]):
@@ -253,7 +253,7 @@ def test_a_lost_trigger_whose_time_is_up_is_a_timeout(world: World) -> None:
     world.faults(world.pending())
     run = world.task()
     run.begin()
-    run.ti.xcoms["submission"]["deadline"] = 0.0
+    run.ti.xcoms["pixverse_submission"]["deadline"] = 0.0
     with pytest.raises(PixverseTimeout, match=world.row["id"]):
         run.resume("__fail__", {"error": "Trigger timeout"})
     assert world.sent == (1, 1)

@@ -577,7 +577,7 @@ def test_a_video_that_is_finished_when_time_is_up_is_delivered(pixverse_sandbox:
     pixverse_sandbox.faults([NOT_YET])
     run = task()
     event = {**fire(run.begin()), "outcome": "timeout", "message": "too late"}
-    run.ti.xcoms["submission"]["deadline"] = 0.0
+    run.ti.xcoms["pixverse_submission"]["deadline"] = 0.0
     assert run.resume("execute_complete", {"event": event})["status"] == "finished"
 
 
@@ -589,7 +589,7 @@ def test_another_triggerer_goes_on_with_the_same_deadline(pixverse_sandbox: Sand
     run = task(timeout=0.6)
     deferred = run.begin()
     _, stored = deferred.trigger.serialize()
-    assert stored["deadline"] == run.ti.xcoms["submission"]["deadline"]
+    assert stored["deadline"] == run.ti.xcoms["pixverse_submission"]["deadline"]
     # The first triggerer is given up on; what the second one has is what was stored.
     assert fire(deferred)["outcome"] == "timeout"
     assert fire(deferred)["outcome"] == "timeout"
@@ -643,7 +643,7 @@ def test_a_lost_trigger_after_the_deadline(pixverse_sandbox: SandboxInTest) -> N
     pixverse_sandbox.faults([PENDING])
     run = task()
     run.begin()
-    run.ti.xcoms["submission"]["deadline"] = 0.0
+    run.ti.xcoms["pixverse_submission"]["deadline"] = 0.0
     with pytest.raises(PixverseTimeout):
         run.resume("__fail__", {"error": "Trigger timeout"})
     assert bought(pixverse_sandbox) == (1, 1)

@@ -396,7 +396,7 @@ def test_a_lost_trigger_after_the_deadline(
     pixverse_sandbox.faults([PENDING])
     run = sensor(generation_id, soft_fail=soft_fail)
     run.begin()
-    run.ti.xcoms["submission"]["deadline"] = 0.0
+    run.ti.xcoms["pixverse_submission"]["deadline"] = 0.0
     with pytest.raises(AirflowSkipException if soft_fail else PixverseTimeout):
         run.resume("__fail__", {"error": "Trigger timeout"})
 

@@ -53,7 +53,7 @@ def test_deadline_does_not_start_over(scenario: Scenario) -> None:
     scenario.hold()
     run = scenario.run("deadline")
     run.await_state("deferred")
-    deadline = run.xcom("submission")["deadline"]
+    deadline = run.xcom("pixverse_submission")["deadline"]
     before = deadlines(scenario, run)
     scenario.stack.component("triggerer").kill()
     # Long enough that a deadline that started over could not be taken for this one.
