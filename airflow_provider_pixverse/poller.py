@@ -3,10 +3,10 @@
 The one waiting loop, shared by everything that waits on one connection.
 
 A waiting generation is a sleeping coroutine and nothing else: no thread, no task and no connection of
-its own. All of them share one session: what the connection says, a client, and as many turns to look as
-the client has connections; the others queue before the pool, where queueing is cheap. Nothing runs
-beside the waits, so whatever has to be done for all of them (reading the connection anew, closing a
-client) is done by the one that finds it due, and nothing is left when the last one goes.
+its own. All of them share one session: what the connection says, as many turns to look as it allows
+connections, and these connections. Nothing runs beside the waits, so whatever has to be done for all of
+them (reading the connection anew, closing clients) is done by the one that finds it due, and nothing is
+left when the last one goes.
 
 What follows from a look is decided in ``polling.py``.
 """
@@ -94,35 +94,37 @@ class _Session:
     """
     What looks share as long as the connection says the same.
 
-    :param settings: What it says.
+    Each client has one connection, and the one that was used last is used next. One client with all of them
+    goes through all of them for each request, which costs four times the CPU.
+
+    :param settings: What the connection says.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.slots = asyncio.Semaphore(settings.max_connections)
-        self._client = settings.client()
-        self._looking = 0
+        self._of_one_connection = replace(settings, max_connections=1)
+        self._free: list[Client] = []
         self._retired = False
 
     async def look(self, generation_id: str) -> Look:
         """Look once; an error is what the look gave."""
-        self._looking += 1
+        client = self._free.pop() if self._free else self._of_one_connection.client()
         try:
-            return await self._client.look(generation_id)
+            return await client.look(generation_id)
         except PixverseError as error:
             return error
         finally:
-            self._looking -= 1
-            await self._close_when_done()
+            if self._retired:
+                await client.aclose()
+            else:
+                self._free.append(client)
 
     async def retire(self) -> None:
-        """Close the connections as soon as nobody looks through them any more."""
+        """Close the connections, those in use as soon as their looks are over."""
         self._retired = True
-        await self._close_when_done()
-
-    async def _close_when_done(self) -> None:
-        if self._retired and not self._looking:
-            await self._client.aclose()
+        while self._free:
+            await self._free.pop().aclose()
 
 
 class Poller:
@@ -169,7 +171,7 @@ class Poller:
         known = ""
         async with self._in_use():
             while True:
-                look, session = await self._look(watch, due)
+                look, session, began = await self._look(watch, due)
                 now = self._clock()
                 log.debug("Generation %s: %s", watch.generation_id, look)
                 if (stands := condition(look)) != known:
@@ -180,9 +182,9 @@ class Poller:
                     known = stands
                 match decide(watch, look, now=now, chance=self._chance()):
                     case Wait(seconds, watch):
-                        # The interval counts from when the look was due, so that a slow answer does not
+                        # The interval counts from when the look was sent, so that a slow answer does not
                         # stretch it; what is asked for beyond counts from the answer.
-                        due = max(now, due + seconds) if seconds <= watch.poll_interval else now + seconds
+                        due = max(now, began + seconds) if seconds <= watch.poll_interval else now + seconds
                     case Deliver(generation):
                         return generation
                     case GiveUp(PixverseNotFoundError()) if await self._has_changed(session, watch):
@@ -192,8 +194,12 @@ class Poller:
                     case never:
                         assert_never(never)
 
-    async def _look(self, watch: Watch, due: float) -> tuple[Look, _Session]:
-        """Look when it is due and the gateway takes requests; at the deadline whether it does or not."""
+    async def _look(self, watch: Watch, due: float) -> tuple[Look, _Session, float]:
+        """
+        Look when it is due and the gateway takes requests; at the deadline whether it does or not.
+
+        :return: What was seen, through which session, and when the look was sent.
+        """
         while True:
             await self._sleep(max(0.0, due - self._clock()))
             session = await self._connected()
@@ -210,7 +216,7 @@ class Poller:
             self._heed(watch, look, began)
             if isinstance(look, PixverseAuthError) and await self._has_newer_key(session):
                 continue
-            return look, session
+            return look, session, began
 
     def _heed(self, watch: Watch, look: Look, began: float) -> None:
         """Let all waits keep still where the gateway takes no requests."""

@@ -273,7 +273,6 @@ class TestSharing:
     async def test_many_waiters_look_the_connection_up_once(self) -> None:
         async with polling(in_turn("queued", "succeeded")) as (poller, _, time, looks):
             found = await time.gives(*(poller.wait(watch(f"gen-{n}")) for n in range(200)))
-            await time.gives(poller.wait(watch("later")))
         assert [generation.id for generation in found] == [f"gen-{n}" for n in range(200)]
         assert looks.count == 1
 
@@ -312,13 +311,13 @@ class TestSharing:
     @pytest.mark.asyncio
     async def test_the_last_to_leave_closes_the_connections(self) -> None:
         async with polling(in_turn("queued", "succeeded")) as (poller, vendor, time, looks):
-            await time.gives(poller.wait(watch("a")), poller.wait(watch("b"), first_look=50))
+            await time.gives(poller.wait(watch("a")), poller.wait(watch("b"), first_look=40))
             assert await comes_true(lambda: vendor.open_connections == 0)
             used = len(vendor.connections)
             (generation,) = await time.gives(poller.wait(watch("c")))
             assert (generation.id, len(vendor.connections)) == ("c", used + 1)
             assert await comes_true(lambda: vendor.open_connections == 0)
-        assert looks.count == 1
+        assert looks.count == 2
 
     @pytest.mark.parametrize("moment", ["asleep", "in flight"])
     @pytest.mark.asyncio
@@ -389,16 +388,16 @@ class TestRefusedKey:
     @staticmethod
     @asynccontextmanager
     async def taking(
-        accepted: Callable[[], str], *keys: str, **settings: Any
+        accepted: Callable[[], str], *keys: str, polls: int = 3, **settings: Any
     ) -> AsyncIterator[tuple[Poller, Vendor, Time, Looks]]:
-        """Poll a gateway that takes one key at a time and never finishes a video before its third look."""
+        """Poll a gateway that takes one key at a time and finishes no video before so many polls."""
 
         async def answer(generation_id: str) -> web.Response:
-            key, polls = vendor.keys[-1], [asked for _, asked in vendor.polls].count(generation_id)
+            key, seen = vendor.keys[-1], [asked for _, asked in vendor.polls].count(generation_id)
             await asyncio.sleep(0.01)
             if key != accepted():
                 return web.json_response({"message": f"{key} is no valid API key"}, status=401)
-            return says("succeeded" if polls >= 3 else "queued")
+            return says("succeeded" if seen >= polls else "queued")
 
         async with polling(answer, *keys, **settings) as (poller, vendor, time, looks):
             yield poller, vendor, time, looks
@@ -439,12 +438,14 @@ class TestRefusedKey:
     @pytest.mark.asyncio
     async def test_a_key_can_be_renewed_more_than_once(self) -> None:
         def accepted() -> str:
-            return "second" if time.now < START + KEY_RENEWAL else "third"
+            return "second" if time.now < START + KEY_RENEWAL + 25 else "third"
 
-        async with self.taking(accepted, "first", "second", "third") as (poller, vendor, time, looks):
-            (generation,) = await time.gives(poller.wait(watch(poll_interval=KEY_RENEWAL)))
+        keys = ("first", "second", "second", "third")
+        async with self.taking(accepted, *keys, polls=4) as (poller, vendor, time, looks):
+            (generation,) = await time.gives(poller.wait(watch(poll_interval=45.0)))
         assert generation.id == "gen-1"
-        assert (vendor.keys, looks.count) == (["first", "second", "second", "third"], 3)
+        # The third look-up is that of an old connection, the others those of a refused key.
+        assert (vendor.keys, looks.count) == (["first", "second", "second", "second", "third"], 4)
 
 
 TRANSIENT: dict[str, Callable[[], web.Response]] = {
@@ -462,6 +463,7 @@ TRANSIENT: dict[str, Callable[[], web.Response]] = {
     "unknown word": lambda: says("reticulating"),
     "no word": lambda: web.json_response({"status": None, "id": 5}),
 }
+ANSWERS = (TRANSIENT["unknown word"], TRANSIENT["no word"])
 
 
 class TestTrouble:
@@ -472,7 +474,9 @@ class TestTrouble:
         async with polling(script) as (poller, vendor, time, _):
             (generation,) = await time.gives(poller.wait(watch()))
         assert isinstance(generation, Generation)
-        assert vendor.times == [10 * n for n in range(8)]
+        # What fails is asked less and less often; an answer nobody understands is one all the same.
+        backing_off, steady = [0, 10, 20, 40, 80, 120, 130, 140], [10 * n for n in range(8)]
+        assert vendor.times == (steady if answer in ANSWERS else backing_off)
 
     @pytest.mark.parametrize("answer", TRANSIENT.values(), ids=TRANSIENT)
     @pytest.mark.asyncio

@@ -29,15 +29,20 @@ from airflow_provider_pixverse.exceptions import (
 )
 from airflow_provider_pixverse.generation import Generation, GenerationStatus
 from airflow_provider_pixverse.polling import (
+    LONGEST_PAUSE,
     NOT_FOUND_GRACE,
     Decision,
     Deliver,
     GiveUp,
     Look,
+    Pause,
     Wait,
     Watch,
     condition,
     decide,
+    first_look,
+    not_before,
+    pause,
 )
 
 BEGAN = 1000.0
@@ -63,6 +68,7 @@ NO_ANSWER = {
     # A look is free of charge: no credits is no reason to lose a video that is paid for.
     "no credits": PixverseCreditsError("top up"),
 }
+FAILURES = {name: look for name, look in NO_ANSWER.items() if name != "rate limit"}
 NO_USE_LOOKING = {
     "key refused": PixverseAuthError("wrong key"),
     "invalid field": PixverseRequestError("no such host"),
@@ -153,7 +159,39 @@ def test_a_failure_is_told_as_such_after_the_deadline_too() -> None:
 
 @rows(NO_ANSWER)
 def test_poll_fails_and_is_polled_again(look: Look) -> None:
-    assert at(0, look) == Wait(INTERVAL, WATCH)
+    decision = waits(at(0, look))
+    assert decision.seconds == INTERVAL
+    assert waits(at(INTERVAL, GENERATING, decision.watch)).watch == WATCH
+
+
+@rows(FAILURES)
+def test_polls_that_fail_again_and_again_back_off(look: Look) -> None:
+    now, watch, pauses = 0.0, WATCH, []
+    for _ in range(5):
+        decision = waits(at(now, look, watch))
+        now, watch = now + decision.seconds, decision.watch
+        pauses.append(decision.seconds)
+    assert pauses == [INTERVAL, 2 * INTERVAL, 4 * INTERVAL, 4 * INTERVAL, 4 * INTERVAL]
+    # One answer, and it is as if nothing had been.
+    assert waits(at(now, GENERATING, watch)) == Wait(INTERVAL, WATCH)
+
+
+@pytest.mark.parametrize(("interval", "longest"), [(0.1, 0.4), (10.0, 40.0), (30.0, 60.0), (300.0, 300.0)])
+def test_a_back_off_is_bounded(interval: float, longest: float) -> None:
+    watch = replace(WATCH, poll_interval=interval, failures=1000)
+    assert waits(at(0, PixverseUnavailableError("HTTP 503"), watch)).seconds == pytest.approx(longest)
+
+
+@rows(FAILURES | {"429": PixverseRateLimitError("slower", retry_after=45.0)})
+def test_those_whom_the_same_trouble_met_do_not_come_back_together(look: Look) -> None:
+    seconds = [waits(decide(WATCH, look, now=BEGAN, chance=share / 10)).seconds for share in range(11)]
+    assert seconds == sorted(set(seconds))
+    assert seconds[0] == waits(at(0, look)).seconds
+    assert INTERVAL / 4 <= seconds[-1] - seconds[0] <= INTERVAL
+
+
+def test_without_trouble_nothing_is_left_to_chance() -> None:
+    assert decide(WATCH, GENERATING, now=BEGAN, chance=1.0) == decide(WATCH, GENERATING, now=BEGAN)
 
 
 @rows(NO_ANSWER)
@@ -161,7 +199,8 @@ def test_poll_fails_until_the_deadline_and_never_fails_the_task_by_itself(look: 
     now, watch, looks = 0.0, WATCH, 0
     while isinstance(decision := at(now, look, watch), Wait):
         now, watch, looks = now + decision.seconds, decision.watch, looks + 1
-    assert (now, looks) == (TIMEOUT, TIMEOUT / INTERVAL)
+    assert now == TIMEOUT
+    assert looks >= TIMEOUT / (4 * INTERVAL)
     error = gives_up(decision)
     assert type(error) is PixverseTimeout
     assert str(look) in error.message
@@ -244,7 +283,7 @@ def test_poll_says_unknown_id_once_and_knows_it_again(look: Look) -> None:
 def test_poll_fails_between_two_unknown_ids_and_they_count_as_one(look: Look) -> None:
     missing = waits(at(3, UNKNOWN_ID)).watch
     unanswered = waits(at(13, look, missing)).watch
-    assert unanswered == missing
+    assert unanswered.missing_since == missing.missing_since
     assert gives_up(at(3 + NOT_FOUND_GRACE, UNKNOWN_ID, unanswered)) is UNKNOWN_ID
 
 
@@ -280,3 +319,88 @@ def test_a_deadline_that_has_passed_never_gives_a_negative_wait(seconds: float) 
 )
 def test_how_a_look_went_is_the_same_word_as_long_as_nothing_changed(look: Look, word: str) -> None:
     assert condition(look) == word
+
+
+# --- the first look ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shortest", "timeout", "seconds"),
+    [(17.0, 1800.0, 17.0), (17.0, 34.0, 17.0), (17.0, 3.0, 1.5), (17.0, 0.2, 0.1), (0.0, 1800.0, 0.0)],
+)
+def test_a_short_timeout_is_not_slept_away(shortest: float, timeout: float, seconds: float) -> None:
+    assert not_before(shortest, timeout=timeout, now=BEGAN) == BEGAN + seconds
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5, 1.0])
+def test_the_first_look_comes_when_a_video_can_be_ready(chance: float) -> None:
+    assert first_look(WATCH, not_before=BEGAN + 17, now=BEGAN, chance=chance) == 17
+    assert first_look(WATCH, not_before=BEGAN + 17, now=BEGAN + 16, chance=chance) == 1
+
+
+@pytest.mark.parametrize("passed", [0.0, 5.0, 5000.0])
+def test_where_it_could_be_ready_already_waits_are_spread_over_the_interval(passed: float) -> None:
+    watch = replace(WATCH, deadline=BEGAN + 10_000)
+    firsts = [
+        first_look(watch, not_before=BEGAN, now=BEGAN + passed, chance=share / 10) for share in range(11)
+    ]
+    assert firsts == [pytest.approx(share * INTERVAL / 10) for share in range(11)]
+
+
+@pytest.mark.parametrize("not_before", [0.0, BEGAN + 1, BEGAN + 17, BEGAN + 10_000])
+@pytest.mark.parametrize("timeout", [-5.0, 0.0, 0.1, 3.0, 1800.0])
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+def test_the_first_look_is_not_after_the_deadline(not_before: float, timeout: float, chance: float) -> None:
+    watch = replace(WATCH, deadline=BEGAN + timeout, poll_interval=10_000.0)
+    assert 0 <= first_look(watch, not_before=not_before, now=BEGAN, chance=chance) <= max(0.0, timeout) + 1e-9
+
+
+# --- what holds for all waits of a connection ----------------------------------------------------------
+
+
+def paused(look: Look, *so_far: Pause, at: float = 0.0, began: float | None = None) -> Pause:
+    sent = BEGAN + (at if began is None else began)
+    return pause(*(so_far or (Pause(),)), watch=WATCH, look=look, began=sent, now=BEGAN + at)
+
+
+def told(seconds: float) -> PixverseRateLimitError:
+    return PixverseRateLimitError("slower", retry_after=seconds)
+
+
+PLAIN = PixverseRateLimitError("slower")
+
+
+def test_all_wait_as_long_as_the_gateway_said() -> None:
+    assert paused(told(45)).until == BEGAN + 45
+    assert paused(PixverseRateLimitError("slower", retry_at=BEGAN + 100)).until == BEGAN + 100
+
+
+def test_a_shorter_word_does_not_end_a_longer_pause() -> None:
+    assert paused(told(5), paused(told(45)), at=1).until == BEGAN + 45
+    assert paused(told(60), paused(told(45)), at=1).until == BEGAN + 61
+
+
+def test_a_gateway_that_says_a_year_is_mistaken() -> None:
+    assert paused(told(31_536_000)).until == BEGAN + LONGEST_PAUSE
+
+
+def test_refusals_without_a_word_on_when_to_come_back_pause_longer_each_time() -> None:
+    so_far, pauses = Pause(), []
+    for _ in range(4):
+        began = max(0.0, so_far.until - BEGAN)
+        so_far = paused(PLAIN, so_far, at=began)
+        pauses.append(so_far.until - BEGAN - began)
+    assert pauses == [INTERVAL, 2 * INTERVAL, 4 * INTERVAL, 4 * INTERVAL]
+    assert paused(GENERATING, so_far).refusals == 0
+
+
+def test_those_refused_together_count_once() -> None:
+    first = paused(PLAIN, at=1)
+    for sent in (0.0, 0.5, 1.0):
+        assert paused(PLAIN, first, at=2, began=sent) == first
+
+
+@rows({**STILL_RUNNING, **FAILURES, "unknown id": UNKNOWN_ID})
+def test_nothing_else_makes_the_others_wait(look: Look) -> None:
+    assert paused(look).until == 0
+    assert paused(look, paused(told(45))).until == BEGAN + 45

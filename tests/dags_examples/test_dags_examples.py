@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import pytest
 
+from airflow_provider_pixverse import catalog
 from airflow_provider_pixverse.triggers import pixverse as triggers
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def example(
 ) -> Callable[[str], dict[str, Any]]:
     """Run an example and return its tasks' results by task id."""
     monkeypatch.setattr(triggers, "EARLIEST_EVENT", 0.0)
+    monkeypatch.setattr(catalog, "SHORTEST_RENDERING", {})
+    monkeypatch.setattr(catalog, "SHORTEST_UNSEEN", 0.0)
     monkeypatch.setenv("PIXVERSE_EXAMPLE_OUTPUT", str(tmp_path))
     monkeypatch.delenv("PIXVERSE_EXAMPLE_IMAGE", raising=False)
 

@@ -390,7 +390,7 @@ def test_nothing_secret_is_stored_with_the_trigger(pixverse_sandbox: SandboxInTe
     pixverse_sandbox.faults([PENDING])
     deferred = TaskRun(text_to_video(extra={"style": "clay"})).begin()
     _, kwargs = deferred.trigger.serialize()
-    assert sorted(kwargs) == ["deadline", "generation_id", "pixverse_conn_id", "poll_interval"]
+    assert sorted(kwargs) == ["deadline", "generation_id", "not_before", "pixverse_conn_id", "poll_interval"]
     stored = json.dumps(kwargs)
     assert pixverse_sandbox.key not in stored
     assert "http" not in stored

@@ -365,7 +365,7 @@ def test_nothing_secret_is_stored_with_the_trigger(
     pixverse_sandbox.faults([PENDING])
     path, stored = sensor(generation_id).begin().trigger.serialize()
     assert path == "airflow_provider_pixverse.triggers.pixverse.PixverseGenerationTrigger"
-    assert sorted(stored) == ["deadline", "generation_id", "pixverse_conn_id", "poll_interval"]
+    assert sorted(stored) == ["deadline", "generation_id", "not_before", "pixverse_conn_id", "poll_interval"]
     assert stored["generation_id"] == generation_id
     assert pixverse_sandbox.key not in json.dumps(stored)
 

@@ -301,12 +301,14 @@ class TestSharing:
     ) -> None:
         ids = [PixverseHook().submit(LAKE).id for _ in range(3)]
 
-        async def two_then_one() -> None:
-            await asyncio.gather(*(events(trigger(each)) for each in ids[:2]))
-            await events(trigger(ids[2]))
+        async def together() -> None:
+            await asyncio.gather(*(events(trigger(each)) for each in ids))
 
-        asyncio.run(two_then_one())
+        asyncio.run(together())
         assert look_ups == ["pixverse_default"]
+        # Nothing of them is left, so those that come later look it up anew.
+        asyncio.run(together())
+        assert look_ups == ["pixverse_default"] * 2
 
     def test_another_connection_is_another_look_up(
         self, pixverse_sandbox: SandboxInTest, look_ups: list[str], monkeypatch: pytest.MonkeyPatch
