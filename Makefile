@@ -18,8 +18,10 @@ KILLS ?= 30
 BIN := .venv/bin
 READY := .venv/ready
 OLDEST_READY := .venv-oldest/ready
+CLUSTER_READY := .venv/ready-cluster
 
-.PHONY: help demo airflow test test-oldest test-stack test-browser chaos lint fix docs check-wheel clean
+.PHONY: help demo airflow test test-oldest test-stack test-browser chaos bench-airflow bench-cluster lint fix docs \
+	check-wheel clean
 
 help:
 	@echo 'make demo [GATEWAY=aimlapi|segmind|pixverse]  one example, against the sandbox: no key, no spending'
@@ -28,6 +30,8 @@ help:
 	@echo 'make test-stack [SEED=...]                    the tests that need a real Airflow, some ten minutes'
 	@echo 'make test-browser                             the tests of what Airflow shows, in Chromium'
 	@echo 'make chaos [SEED=...] [GATEWAY=...]           many videos while workers and triggerers are killed'
+	@echo 'make bench-airflow                            slot-seconds a video, deferred and not, in a real Airflow'
+	@echo 'make bench-cluster                            300 videos on a cluster that loses a worker, a triggerer'
 	@echo 'make lint | fix                               what CI checks | repair what can be repaired'
 	@echo 'make clean                                    remove everything the above have made'
 
@@ -43,6 +47,10 @@ $(READY): pyproject.toml | $(BIN)/uv
 $(OLDEST_READY): pyproject.toml Makefile | $(BIN)/uv
 	$(OLDEST_PYTHON) -m venv --clear .venv-oldest
 	$(BIN)/uv pip install --quiet --python .venv-oldest/bin/python $(OLDEST_AIRFLOW) -e '.[dev]'
+	@touch $@
+
+$(CLUSTER_READY): $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group cluster
 	@touch $@
 
 demo: $(READY)
@@ -67,6 +75,13 @@ test-browser: $(READY)
 chaos: $(READY)
 	SEED=$(SEED) GATEWAY=$(GATEWAY) GENERATIONS=$(GENERATIONS) KILLS=$(KILLS) \
 		$(BIN)/python -m pytest tests/stack/test_chaos.py::test_chaos -m stack $(ARGS)
+
+# On the parts that the tests on a real Airflow are made of.
+bench-airflow: $(READY)
+	PYTHONPATH=scripts:tests/stack $(BIN)/python benchmarks/airflow_slots.py $(ARGS)
+
+bench-cluster: $(CLUSTER_READY)
+	PYTHONPATH=scripts:tests/stack $(BIN)/python benchmarks/airflow_cluster.py $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

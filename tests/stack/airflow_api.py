@@ -109,8 +109,13 @@ class Run:
 
     def instances(self) -> list[dict[str, Any]]:
         """Return the task's instances: one, or one a map index."""
-        answer = self.api.call("GET", f"{self.path}/taskInstances", params={"limit": 100})
-        return [each for each in answer["task_instances"] if each["task_id"] == self.task_id]
+        found: list[dict[str, Any]] = []
+        while True:
+            page = {"limit": 100, "offset": len(found), "order_by": "map_index"}
+            answer = self.api.call("GET", f"{self.path}/taskInstances", params=page)
+            found += answer["task_instances"]
+            if not answer["task_instances"] or len(found) >= answer["total_entries"]:
+                return [each for each in found if each["task_id"] == self.task_id]
 
     def instance(self) -> dict[str, Any]:
         (only,) = self.instances()

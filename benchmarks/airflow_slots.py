@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+What a video costs a real Airflow in worker slots, deferred and with `deferrable=False`.
+
+Scheduler, api-server, dag-processor and triggerer are processes of their own on a private PostgreSQL, with
+Airflow's own defaults but for the number of slots; the sandbox renders at the speed of life. A slot is held
+from the moment a worker takes a task up until it has seen its end. That is what Airflow's supervisor logs as
+`Workload finished … duration=`, once for every stay of a task on a worker, and a deferred task stays twice.
+
+On the worker a video takes as long as it renders, so a few of them show what there is to see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_api import eventually
+from airflow_night import DAGS, SPEED, end_everything_when_told_to, private_home, seconds, start
+from airflow_stack import airflow_stack
+
+if TYPE_CHECKING:
+    from airflow_api import Run
+    from airflow_stack import AirflowStack
+
+FINISHED = re.compile(
+    r"Workload finished.*? duration=(?P<seconds>[\d.]+) .*?final_state=(?P<state>\w+) "
+    r".*?workload_id=(?P<id>[\w-]+)"
+)
+PATIENCE = 1500.0
+
+
+@dataclass(frozen=True)
+class Night:
+    """
+    One run of many videos.
+
+    :param seconds: How long it took.
+    :param stays: How long each stay of one of its tasks on a worker was, in seconds.
+    """
+
+    videos: int
+    seconds: float
+    stays: list[float]
+
+    def told(self, name: str, slots: int) -> str:
+        held = sum(self.stays)
+        return (
+            f"{name}: {self.videos} videos on {slots} slots in {self.seconds:.0f} s, "
+            f"{held / self.videos:.1f} slot-seconds a video "
+            f"({len(self.stays) / self.videos:.1f} stays of {held / len(self.stays):.1f} s)"
+        )
+
+
+def night(stack: AirflowStack, dag_id: str, videos: int) -> Night:
+    before = stack.sandbox.ledger()["bought"]
+    # One prompt for all: the sandbox renders it once, and leaves the machine to Airflow.
+    run = start(stack, dag_id, ["a fox at dawn"] * videos)
+    assert run.await_end(within=PATIENCE) == "success", run.instances()
+    assert stack.sandbox.ledger()["bought"] - before == videos
+    return Night(videos, seconds(stack, run), stays(stack, run))
+
+
+def stays(stack: AirflowStack, run: Run) -> list[float]:
+    ids = {each["id"] for each in run.instances()}
+    log = stack.home / "scheduler.log"
+
+    def all_ended() -> list[float] | None:
+        found = [each for each in FINISHED.finditer(log.read_text(errors="replace")) if each["id"] in ids]
+        # The run has ended when the supervisor of its last task may still have to say so.
+        if {each["id"] for each in found if each["state"] == "success"} < ids:
+            return None
+        return [float(each["seconds"]) for each in found]
+
+    return eventually(all_ended, "the end of every stay in the scheduler's log")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--videos", type=int, default=300)
+    parser.add_argument("--on-the-worker", type=int, default=12, help="of these, with deferrable=False")
+    parser.add_argument("--slots", type=int, default=4)
+    parser.add_argument("--min-heartbeat-interval", type=int, default=1)
+    options = parser.parse_args()
+    end_everything_when_told_to()
+    settings = {
+        "WORKERS__MIN_HEARTBEAT_INTERVAL": str(options.min_heartbeat_interval),
+        "CORE__PARALLELISM": str(options.slots),
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+    with (
+        private_home("slots") as home,
+        airflow_stack(home, speed=SPEED, seed=1, dags=DAGS, settings=settings) as stack,
+    ):
+        stack.api.await_dags("deferred", "on_the_worker")
+        on_the_worker = night(stack, "on_the_worker", options.on_the_worker)
+        deferred = night(stack, "deferred", options.videos)
+    print(deferred.told("deferred", options.slots))
+    print(on_the_worker.told("deferrable=False", options.slots))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
