@@ -63,3 +63,17 @@ class PixverseGalleryPlugin(AirflowPlugin):
         [{"app": GalleryApp(), "url_prefix": PREFIX, "name": TITLE}] if HAS_A_PLACE else []
     )
     external_views: ClassVar[list[Any]] = [_entry()] if HAS_A_PLACE else []
+
+
+def plugin_to_announce() -> type[AirflowPlugin] | None:
+    """
+    Return the plugin where it has to be announced as an entry point, so that it is there and there once.
+
+    Airflow loads the plugins that providers list in their metadata only with ``[core]
+    lazy_discover_providers`` switched off, and it is on by default.
+    """
+    is_left_out = conf.getboolean("core", "lazy_discover_providers", fallback=True)
+    return PixverseGalleryPlugin if is_left_out else None
+
+
+ANNOUNCED = plugin_to_announce()

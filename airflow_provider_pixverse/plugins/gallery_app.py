@@ -113,7 +113,9 @@ def make_app() -> FastAPI:
 
 async def _refuse(request: Request, error: Any) -> Response:
     """Lead whoever opens the page without being logged in to where that is done."""
-    opens_page = request.scope["path"].removesuffix("/") == request.scope.get("root_path", "").removesuffix("/")
+    opens_page = request.scope["path"].removesuffix("/") == request.scope.get("root_path", "").removesuffix(
+        "/"
+    )
     if error.status_code == 401 and opens_page:
         return RedirectResponse(get_auth_manager().get_url_login(next_url=str(request.url)), status_code=303)
     return await http_exception_handler(request, error)

@@ -49,6 +49,9 @@ class State(StrEnum):
 
 ENDED_BADLY = ("failed", "upstream_failed", "skipped", "removed")
 
+Purse = tuple[str, str | None]
+"""What amounts can be added up: a unit, and the gateway where it is the gateway's own."""
+
 Result = aliased(XComModel, name="result")
 
 
@@ -152,11 +155,11 @@ def generation(session: Session, task_instance: UUID) -> Any:
 
 
 def summary(session: Session, dags: set[str], filters: Filters) -> dict[str, Any]:
-    """Return how many there are in each state, and what they cost by day and by DAG, each unit by itself."""
+    """Return how many there are in each state, and what they cost by day and by DAG, each currency by itself."""
     query = _generations(session, dags, filters).order_by(XComModel.timestamp.desc())
     states = dict.fromkeys(State, 0)
-    by_day: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    by_dag: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    by_day: dict[Purse, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    by_dag: dict[Purse, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     read = 0
     for row in session.execute(query.limit(LONGEST_SUMMARY + 1)).yield_per(500):
         read += 1
@@ -164,8 +167,10 @@ def summary(session: Session, dags: set[str], filters: Filters) -> dict[str, Any
             break
         states[_state(row)] += 1
         if cost := charged(row.submission, row.result):
-            by_day[cost["unit"]][row.timestamp.astimezone(UTC).date().isoformat()] += cost["amount"]
-            by_dag[cost["unit"]][row.dag_id] += cost["amount"]
+            # Each gateway counts credits of its own.
+            purse = (cost["unit"], None if cost["unit"] == "usd" else cost["gateway"])
+            by_day[purse][row.timestamp.astimezone(UTC).date().isoformat()] += cost["amount"]
+            by_dag[purse][row.dag_id] += cost["amount"]
     return {
         "total": min(read, LONGEST_SUMMARY),
         "complete": read <= LONGEST_SUMMARY,
@@ -173,14 +178,15 @@ def summary(session: Session, dags: set[str], filters: Filters) -> dict[str, Any
         "costs": [
             {
                 "unit": unit,
+                "gateway": gateway,
                 "total": _rounded(sum(days.values())),
                 "by_day": {day: _rounded(amount) for day, amount in sorted(days.items())},
                 "by_dag": {
                     dag: _rounded(amount)
-                    for dag, amount in sorted(by_dag[unit].items(), key=lambda item: -item[1])
+                    for dag, amount in sorted(by_dag[unit, gateway].items(), key=lambda item: -item[1])
                 },
             }
-            for unit, days in sorted(by_day.items())
+            for (unit, gateway), days in sorted(by_day.items(), key=str, reverse=True)
         ],
     }
 

@@ -44,7 +44,7 @@ def describe(submission: Any, result: Any) -> dict[str, Any]:
         "completed_at": completed_at.isoformat() if completed_at else None,
         "seconds": (completed_at - submitted_at).total_seconds() if submitted_at and completed_at else None,
         "cost": charged(submission, result),
-        "bought": _is_bought(kept),
+        "bought": text(kept.get("gateway")) is not None,
         "saved": saved_video(result) is not None,
         "output_path": text(told.get("output_path")),
         "size_bytes": _number(told.get("size_bytes")),
@@ -60,9 +60,9 @@ def charged(submission: Any, result: Any) -> dict[str, Any] | None:
     A sensor, or a task that only saves, waits for what another one bought, and names the same cost.
     """
     kept, told = _fields(submission), _fields(result)
-    if not _is_bought(kept):
-        return None
-    return _cost(told.get("cost")) or _cost(kept.get("cost"))
+    gateway = text(kept.get("gateway"))
+    cost = _cost(told.get("cost")) or _cost(kept.get("cost"))
+    return {**cost, "gateway": gateway} if cost and gateway else None
 
 
 def is_submitted_only(result: Any) -> bool:
@@ -118,10 +118,6 @@ def _fields(value: Any) -> dict[str, Any]:
         except (ValueError, RecursionError):
             return {}
     return value if isinstance(value, dict) else {}
-
-
-def _is_bought(kept: dict[str, Any]) -> bool:
-    return text(kept.get("gateway")) is not None
 
 
 def _cost(value: Any) -> dict[str, Any] | None:

@@ -66,9 +66,7 @@ def add_task(
         insert(TaskInstance).values(**where, id=stored, pool="default_pool", state=state, try_number=1)
     )
     for key, value in (xcoms or {}).items():
-        session.execute(
-            insert(XComModel).values(**where, dag_run_id=run, key=key, value=value, timestamp=at)
-        )
+        session.execute(insert(XComModel).values(**where, dag_run_id=run, key=key, value=value, timestamp=at))
     return str(identity)
 
 

@@ -12,11 +12,11 @@ export const STATES = {
 };
 
 const TASKS = {
-  text_to_video: "Text to video",
-  image_to_video: "Image to video",
+  "text-to-video": "Text to video",
+  "image-to-video": "Image to video",
   transition: "Transition",
   extend: "Extend",
-  lip_sync: "Lip sync",
+  "lip-sync": "Lip sync",
 };
 
 const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -35,6 +35,12 @@ export function cost({ amount, unit }) {
   if (unit === "usd") return DOLLARS.format(amount);
   return `${CREDITS.format(amount)} ${amount === 1 ? "credit" : "credits"}`;
 }
+
+/** An amount where its unit is said beside it. */
+export const amount = ({ unit }, number) => (unit === "usd" ? cost({ amount: number, unit }) : CREDITS.format(number));
+
+/** What amounts are counted in; credits are each gateway's own. */
+export const currency = (costs) => (costs.unit === "usd" ? "US dollars" : `${gateway(costs.gateway)} credits`);
 
 /** Seconds as “42 s”, “3 min 5 s”, “2 h 10 min”. */
 export function span(seconds) {

@@ -26,7 +26,7 @@ let asking = null;
 let isLoading = false;
 let timer = 0;
 let totals = null;
-let unit = null;
+let currency = null;
 
 const viewer = new Viewer(
   at("viewer"),
@@ -246,7 +246,7 @@ async function loadTotals() {
   const under = answer.states.running + answer.states.retrying;
   fill(
     at("tiles"),
-    ...answer.costs.map(({ unit: each, total }) => tile(each === "usd" ? "Spent" : "Credits", each === "usd" ? say.cost({ amount: total, unit: each }) : say.count(total))),
+    ...answer.costs.map((costs) => tile(say.currency(costs), say.amount(costs, costs.total))),
     tile("Finished", say.count(answer.states.finished)),
     under > 0 && tile("Under way", say.count(under), "running"),
     answer.states.failed > 0 && tile("Failed", say.count(answer.states.failed), "failed"),
@@ -262,7 +262,7 @@ function tile(name, value, kind) {
 function showCharts() {
   at("costs").hidden = !totals.costs.length;
   if (!totals.costs.length) return;
-  const shown = totals.costs.find((each) => each.unit === unit) ?? totals.costs[0];
+  const shown = totals.costs.find((each) => say.currency(each) === currency) ?? totals.costs[0];
   const units = totals.costs.map((each) =>
     make(
       "button",
@@ -272,15 +272,15 @@ function showCharts() {
         "aria-pressed": String(each === shown),
         onclick: (event) => {
           event.preventDefault();
-          unit = each.unit;
+          currency = say.currency(each);
           showCharts();
           at("costs").querySelector('.units [aria-pressed="true"]').focus();
         },
       },
-      each.unit === "usd" ? "US dollars" : "Credits",
+      say.currency(each),
     ),
   );
-  const choice = units.length > 1 && make("div", { class: "units", role: "group", "aria-label": "Unit" }, ...units);
+  const choice = units.length > 1 && make("div", { class: "units", role: "group", "aria-label": "Currency" }, ...units);
   fill(at("charts"), choice, ...charts(shown, choose));
 }
 
