@@ -8,7 +8,7 @@ the entry in the navigation is made here; the application itself is made when it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowPlugin, conf
@@ -59,10 +59,10 @@ class PixverseGalleryPlugin(AirflowPlugin):
     """Adds the gallery to the navigation of Airflow 3.1 and later; on 3.0 it adds nothing."""
 
     name = "pixverse_gallery"
-    fastapi_apps: ClassVar[list[Any]] = (
+    fastapi_apps: list[Any] = (
         [{"app": GalleryApp(), "url_prefix": PREFIX, "name": TITLE}] if HAS_A_PLACE else []
     )
-    external_views: ClassVar[list[Any]] = [_entry()] if HAS_A_PLACE else []
+    external_views: list[Any] = [_entry()] if HAS_A_PLACE else []
 
 
 def plugin_to_announce() -> type[AirflowPlugin] | None:

@@ -8,10 +8,10 @@ database or a file is a plain function: FastAPI runs those in threads, beside th
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date  # noqa: TC003 - FastAPI reads the annotations of what it calls
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
+from uuid import UUID  # noqa: TC003 - likewise
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.core_api.security import get_user
@@ -113,10 +113,8 @@ def make_app() -> FastAPI:
 
 async def _refuse(request: Request, error: Any) -> Response:
     """Lead whoever opens the page without being logged in to where that is done."""
-    opens_page = request.scope["path"].removesuffix("/") == request.scope.get("root_path", "").removesuffix(
-        "/"
-    )
-    if error.status_code == 401 and opens_page:
+    here, page = (request.scope.get(name, "").removesuffix("/") for name in ("path", "root_path"))
+    if error.status_code == 401 and here == page:
         return RedirectResponse(get_auth_manager().get_url_login(next_url=str(request.url)), status_code=303)
     return await http_exception_handler(request, error)
 

@@ -155,7 +155,7 @@ def generation(session: Session, task_instance: UUID) -> Any:
 
 
 def summary(session: Session, dags: set[str], filters: Filters) -> dict[str, Any]:
-    """Return how many there are in each state, and what they cost by day and by DAG, each currency by itself."""
+    """Return how many there are in each state, and what they cost by day and by DAG, by currency."""
     query = _generations(session, dags, filters).order_by(XComModel.timestamp.desc())
     states = dict.fromkeys(State, 0)
     by_day: dict[Purse, dict[str, float]] = defaultdict(lambda: defaultdict(float))

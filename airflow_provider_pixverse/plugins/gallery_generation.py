@@ -71,7 +71,7 @@ def is_submitted_only(result: Any) -> bool:
 
 
 def saved_video(result: Any) -> tuple[str, int] | None:
-    """Return where the task says that it saved its video, and its size in bytes; ``None`` where it did not."""
+    """Return where the task says that it saved its video, and its size in bytes, if it does."""
     told = _fields(result)
     path, size = told.get("output_path"), told.get("size_bytes")
     if not isinstance(path, str) or not path or type(size) is not int or not 0 < size < 2**63:

@@ -112,11 +112,11 @@ export class Card {
     const { generation } = this;
     const link = make("a", { href: taskUrl(generation), class: "task" }, `${generation.dag_id} / ${say.taskName(generation)}`);
     link.title = `${generation.dag_id} / ${say.taskName(generation)}\n${generation.run_id}`;
-    const taken = generation.seconds !== null && make("span", { title: "From submission to delivery" }, say.span(generation.seconds));
+    const taken = generation.seconds !== null && make("span", { title: "From submission to delivery" }, `took ${say.span(generation.seconds)}`);
     const price = generation.cost
       ? make("span", { class: "price" }, say.cost(generation.cost))
       : !generation.bought && make("span", { class: "price", title: "Its cost counts where it was bought" }, "bought elsewhere");
-    fill(this.foot, leadsOut(link), make("span", { class: "figures" }, taken, price));
+    fill(this.foot, leadsOut(link), make("span", { class: "figures" }, taken || make("span"), price));
   }
 
   #elapsed() {

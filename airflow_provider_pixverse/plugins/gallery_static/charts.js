@@ -35,8 +35,8 @@ function byDay({ by_day, unit }, choose) {
   return make(
     "section",
     { class: "chart" },
-    make("h3", {}, "By day ", make("small", {}, days.length === MOST_DAYS ? "last 31 days, UTC" : "UTC")),
-    make("div", { class: "days" }, make("span", { class: "scale" }, say.cost({ amount: most, unit })), ...bars),
+    make("h3", {}, "By day ", make("small", {}, `${days.length === MOST_DAYS ? "last 31 days, " : ""}UTC, at most ${say.cost({ amount: most, unit })}`)),
+    make("div", { class: "days" }, ...bars),
   );
 }
 

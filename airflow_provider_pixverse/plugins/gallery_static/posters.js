@@ -2,11 +2,11 @@
 // A picture of each saved video, taken from the video itself when its card comes near the screen.
 //
 // A page of video elements would hold a player and a connection each, and browsers allow few of both. So
-// two at a time are opened, as little of them as a picture needs is fetched, and they are let go.
+// three at a time are opened, as little of them as a picture needs is fetched, and they are let go.
 
 import { videoUrl } from "./api.js";
 
-const AT_ONCE = 2;
+const AT_ONCE = 3;
 const PATIENCE = 15_000;
 const WIDEST = 640;
 
