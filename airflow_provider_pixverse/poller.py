@@ -281,7 +281,7 @@ class Poller:
     async def _has_changed(self, asked: _Session, watch: Watch) -> bool:
         """Return whether the connection leads elsewhere since a gateway has called this id unknown."""
         async with self._looking_up:
-            if self._session is asked and self._looked_up_at < (watch.missing_since or 0.0):
+            if self._session is asked and self._looked_up_at <= (watch.missing_since or 0.0):
                 await self._look_up_again(asked)
             return self._session is not asked
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import heapq
 import itertools
 import logging
@@ -22,7 +23,14 @@ from airflow_provider_pixverse.exceptions import (
     PixverseTimeout,
 )
 from airflow_provider_pixverse.generation import Generation
-from airflow_provider_pixverse.poller import KEY_RENEWAL, Poller, Settings
+from airflow_provider_pixverse.poller import (
+    KEY_RENEWAL,
+    SETTINGS_AGE,
+    Poller,
+    Settings,
+    _shared,
+    shared_poller,
+)
 from airflow_provider_pixverse.polling import NOT_FOUND_GRACE, Watch
 
 if TYPE_CHECKING:
@@ -536,6 +544,260 @@ class TestTrouble:
             assert await comes_true(lambda: vendor.open_connections == 0)
         assert isinstance(error, PixverseGenerationFailed)
         assert "out of paint" in str(error)
+
+
+class TestRateLimit:
+    """One refusal keeps all waits of the connection still, and none of another connection."""
+
+    @staticmethod
+    def refusing(**headers: str) -> web.Response:
+        return web.json_response({"message": "Too Many Requests"}, status=429, headers=headers)
+
+    @pytest.mark.asyncio
+    async def test_one_429_slows_all_waits_of_its_connection_and_none_of_another(self) -> None:
+        time = Time()
+
+        async def limited(_: str) -> web.Response:
+            return self.refusing(**{"Retry-After": "60"}) if time.now < START + 1 else says("queued")
+
+        async with AsyncExitStack() as stack:
+            busy = await stack.enter_async_context(Vendor(time, limited).listening())
+            other = await stack.enter_async_context(Vendor(time, in_turn("queued")).listening())
+            shares = itertools.cycle(share / 100 for share in range(100))
+            ours, theirs = (
+                Poller(Looks(vendor), clock=time.clock, sleep=time.sleep, chance=lambda: next(shares))
+                for vendor in (busy, other)
+            )
+            tasks = [
+                asyncio.ensure_future(poller.wait(watch(f"{n}", timeout=100), first_look=n / 2))
+                for poller in (ours, theirs)
+                for n in range(20)
+            ]
+            await time.passes(*tasks)
+        assert [moment for moment in busy.times if moment < 60] == [0]
+        # The others come back spread over one interval, not all at once, and none is forgotten.
+        back = [(moment, asked) for moment, asked in busy.polls if START + 60 <= moment <= START + 70]
+        assert {asked for _, asked in back} >= {f"{n}" for n in range(1, 20)}
+        assert len({moment for moment, _ in back}) > 15
+        assert [moment for moment in other.times if moment < 60] == sorted(
+            n / 2 + 10 * turn for n in range(20) for turn in range(6) if n / 2 + 10 * turn < 60
+        )
+
+    @pytest.mark.asyncio
+    async def test_those_in_the_queue_keep_still_too(self) -> None:
+        async def answer(_: str) -> web.Response:
+            await asyncio.sleep(0.01)
+            return self.refusing(**{"Retry-After": "60"}) if time.now < START + 1 else says("succeeded")
+
+        async with polling(answer, max_connections=2) as (poller, vendor, time, _):
+            await time.gives(*(poller.wait(watch(f"gen-{n}")) for n in range(20)))
+        assert vendor.times.count(0) == 2
+        assert min(moment for moment in vendor.times if moment) == 60
+
+    @pytest.mark.asyncio
+    async def test_who_joins_keeps_still_as_well(self) -> None:
+        async def answer(_: str) -> web.Response:
+            return self.refusing(**{"Retry-After": "60"}) if time.now < START + 1 else says("succeeded")
+
+        async with polling(answer) as (poller, vendor, time, _):
+            await time.gives(poller.wait(watch("first")), poller.wait(watch("later"), first_look=30))
+        assert [moment for moment, asked in vendor.polls if asked == "later"] == [START + 60]
+
+    @pytest.mark.asyncio
+    async def test_a_video_is_looked_at_before_it_is_given_up_all_the_same(self) -> None:
+        async def answer(generation_id: str) -> web.Response:
+            return self.refusing(**{"Retry-After": "600"}) if generation_id == "first" else says("succeeded")
+
+        async with polling(answer) as (poller, vendor, time, _):
+            waits = (poller.wait(watch("first")), poller.wait(watch("short", timeout=40), first_look=5))
+            _, generation = await time.gives(*waits)
+        assert generation.id == "short"
+        assert [moment for moment, asked in vendor.polls if asked == "short"] == [START + 40]
+
+    @pytest.mark.asyncio
+    async def test_a_wait_is_not_looked_at_sooner_than_asked_after_a_pause(self) -> None:
+        turns = iter([says("queued"), self.refusing(**{"Retry-After": "33"})])
+
+        async def answer(_: str) -> web.Response:
+            return next(turns, None) or says("queued")
+
+        async with polling(answer) as (poller, vendor, time, _):
+            await time.gives(*(poller.wait(watch(f"{n}", timeout=200), first_look=n) for n in range(3)))
+        for name in "012":
+            looks = [moment for moment, asked in vendor.polls if asked == name]
+            gaps = [after - before for before, after in itertools.pairwise(looks)]
+            # The last look, before it is given up, falls on the deadline.
+            assert min(gaps[:-1]) >= INTERVAL
+
+    @pytest.mark.asyncio
+    async def test_it_is_told_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO, "airflow_provider_pixverse")
+
+        async def answer(_: str) -> web.Response:
+            return self.refusing(**{"Retry-After": "60"}) if time.now < START + 1 else says("succeeded")
+
+        async with polling(answer) as (poller, _, time, _looks):
+            await time.gives(*(poller.wait(watch(f"gen-{n}")) for n in range(20)))
+        told = [line for line in TestLog.lines(caplog, logging.INFO) if "Nothing is asked" in line]
+        assert len(told) == 1
+        assert "60 s" in told[0]
+
+
+class TestEditedConnection:
+    """A triggerer lives for weeks; the connection may be edited meanwhile."""
+
+    @pytest.mark.asyncio
+    async def test_it_is_noticed_and_everybody_moves_over(self) -> None:
+        time = Time()
+        async with AsyncExitStack() as stack:
+            old, new = [
+                await stack.enter_async_context(Vendor(time, in_turn("queued")).listening()) for _ in range(2)
+            ]
+            count = 0
+
+            async def look_up() -> Settings:
+                nonlocal count
+                count += 1
+                port = (old if time.now < START + 30 else new).port
+                return Settings("aimlapi", KEY, f"http://127.0.0.1:{port}", max_connections=3)
+
+            poller = Poller(look_up, clock=time.clock, sleep=time.sleep, chance=lambda: 0.0)
+            tasks = [
+                asyncio.ensure_future(poller.wait(watch(f"{n}", timeout=200), first_look=n))
+                for n in range(10)
+            ]
+            await time.passes(*tasks, until=lambda: time.now >= START + 80)
+            assert await comes_true(lambda: old.open_connections == 0)
+            await time.passes(*tasks)
+        assert max(old.times) < SETTINGS_AGE
+        assert min(new.times) == SETTINGS_AGE
+        assert {asked for _, asked in new.polls} == {f"{n}" for n in range(10)}
+        # At the start, and once a minute by one for all.
+        assert count == 4
+
+    @pytest.mark.asyncio
+    async def test_looks_on_their_way_end_through_the_old_one(self) -> None:
+        hold = asyncio.Event()
+
+        async def slow(_: str) -> web.Response:
+            await hold.wait()
+            return says("succeeded")
+
+        async with polling(slow, "old", "new", max_connections=3) as (poller, vendor, time, looks):
+            first = asyncio.ensure_future(poller.wait(watch("first")))
+            second = asyncio.ensure_future(poller.wait(watch("second"), first_look=SETTINGS_AGE))
+            await time.passes(first, second, until=lambda: len(vendor.polls) == 1)
+            time.now += SETTINGS_AGE
+            while len(vendor.polls) < 2:
+                time._next()[1].set_result(None) if time.asleep else None
+                await asyncio.sleep(0.001)
+            hold.set()
+            assert [(await task).id for task in (first, second)] == ["first", "second"]
+        assert vendor.keys == ["old", "new"]
+        assert looks.count == 2
+
+    @pytest.mark.asyncio
+    async def test_one_that_cannot_be_read_again_goes_on_as_it_was(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with polling(in_turn("queued")) as (poller, vendor, time, looks):
+
+            async def look_up() -> Settings:
+                if looks.count:
+                    looks.count += 1
+                    raise RuntimeError(f"the database is away, {KEY}")
+                return await looks()
+
+            poller._look_up_settings = look_up
+            (error,) = await time.gives(poller.wait(watch(timeout=300)))
+        assert isinstance(error, PixverseTimeout)
+        assert vendor.times == [10 * n for n in range(31)]
+        # Not tried again with each look.
+        assert looks.count == 1 + 300 / SETTINGS_AGE
+        assert "RuntimeError" in caplog.text
+        assert KEY not in caplog.text
+
+    @pytest.mark.asyncio
+    async def test_an_unknown_id_is_not_believed_before_the_connection_was_read_anew(self) -> None:
+        time = Time()
+
+        def unknown() -> web.Response:
+            return web.json_response({"message": "Generation gen-1 not found"}, status=404)
+
+        async with AsyncExitStack() as stack:
+            elsewhere = await stack.enter_async_context(Vendor(time, in_turn(unknown)).listening())
+            here = await stack.enter_async_context(Vendor(time, in_turn("succeeded")).listening())
+            ports = iter([elsewhere.port, here.port])
+
+            async def look_up() -> Settings:
+                return Settings("aimlapi", KEY, f"http://127.0.0.1:{next(ports)}")
+
+            poller = Poller(look_up, clock=time.clock, sleep=time.sleep, chance=lambda: 0.0)
+            (generation,) = await time.gives(poller.wait(watch()))
+        assert isinstance(generation, Generation)
+        assert (elsewhere.times, here.times) == ([0, 10, 20, 30], [30])
+
+
+ENDS = {
+    "finished": Generation,
+    "timed out": PixverseTimeout,
+    "cancelled": type(None),
+    "never looked": type(None),
+}
+
+
+class TestNothingIsLeft:
+    """Nothing of the poller outlives its last wait: no task, client, socket, entry or key."""
+
+    @staticmethod
+    def objects(*kinds: type) -> list[object]:
+        gc.collect()
+        return [each for each in gc.get_objects() if isinstance(each, kinds)]
+
+    @pytest.mark.parametrize("end", ENDS)
+    @pytest.mark.asyncio
+    async def test_of_a_shared_poller(self, end: str) -> None:
+        time = Time()
+        answer = in_turn("queued", "succeeded" if end == "finished" else TRANSIENT["503"])
+        async with Vendor(time, answer).listening() as vendor:
+            tasks_before = asyncio.all_tasks()
+            known = {id(each) for each in self.objects(Client, Settings, Poller)}
+            await self.waits(vendor, end)
+            # The errors of cancelled sleeps know who slept.
+            vendor.time._sleepers.clear()
+            assert await comes_true(lambda: vendor.open_connections == 0)
+            assert not any(_shared.values())
+            assert {task for task in asyncio.all_tasks() if "Poller" in repr(task)} <= tasks_before
+            left = [each for each in self.objects(Client, Settings, Poller) if id(each) not in known]
+            assert left == []
+
+    @staticmethod
+    async def waits(vendor: Vendor, end: str) -> None:
+        time = vendor.time
+        poller = shared_poller("mine", Looks(vendor))
+        assert shared_poller("mine", Looks(vendor)) is poller
+        poller._clock, poller._sleep = time.clock, time.sleep
+        first_look = 1000.0 if end == "never looked" else 0.0
+        tasks = [asyncio.ensure_future(poller.wait(watch(f"{n}"), first_look=first_look)) for n in range(5)]
+        if end in ("cancelled", "never looked"):
+            await time.passes(*tasks, until=lambda: time.asleep == 5)
+            for task in tasks:
+                task.cancel()
+        await time.passes(*tasks)
+        ended = [
+            type(None) if task.cancelled() else type(task.exception() or task.result()) for task in tasks
+        ]
+        assert ended == [ENDS[end]] * 5
+
+    @pytest.mark.asyncio
+    async def test_who_comes_later_begins_anew(self) -> None:
+        async with Vendor(Time(), in_turn("succeeded")).listening() as vendor:
+            looks = Looks(vendor)
+            first = shared_poller("mine", looks)
+            await first.wait(watch())
+            assert shared_poller("mine", looks) is not first
+            await shared_poller("mine", looks).wait(watch())
+        assert looks.count == 2
 
 
 class TestLog:
