@@ -8,6 +8,8 @@ import gc
 import heapq
 import itertools
 import logging
+import os
+import time as real_time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -798,6 +800,39 @@ class TestNothingIsLeft:
             assert shared_poller("mine", looks) is not first
             await shared_poller("mine", looks).wait(watch())
         assert looks.count == 2
+
+
+class TestFork:
+    @pytest.mark.asyncio
+    async def test_the_child_has_clients_of_its_own_and_the_parents_go_on(self) -> None:
+        async def answer(generation_id: str) -> web.Response:
+            polls = [asked for _, asked in vendor.polls].count(generation_id)
+            return says("succeeded" if generation_id == "child" or polls > 2 else "queued")
+
+        reading, writing = os.pipe()
+        async with Vendor(Time(), answer).listening() as vendor:
+            soon = Watch("parent", real_time.time() + 60, poll_interval=0.1)
+            wait = asyncio.ensure_future(shared_poller("mine", Looks(vendor)).wait(soon))
+            assert await comes_true(lambda: len(vendor.polls) == 1)
+
+            child = os.fork()
+            if not child:
+                outcome = "nothing"
+                try:
+                    outcome = asyncio.run(shared_wait(Looks(vendor))).id
+                finally:
+                    os.write(writing, outcome.encode())
+                    os._exit(0)
+            await asyncio.to_thread(os.waitpid, child, 0)
+
+            assert (await wait).id == "parent"
+            used = len(vendor.connections)
+        assert os.read(reading, 100) == b"child"
+        assert used == 2
+
+
+async def shared_wait(looks: Looks) -> Generation:
+    return await shared_poller("mine", looks).wait(Watch("child", real_time.time() + 60, poll_interval=0.1))
 
 
 class TestLog:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_pixverse import poller as pollers
 from airflow_provider_pixverse.generation import Generation, GenerationStatus
 from airflow_provider_pixverse.hooks import pixverse as hooks
 from airflow_provider_pixverse.hooks.pixverse import PixverseHook, shared_poller
@@ -113,6 +114,28 @@ class TestSerialization:
         _, kwargs = trigger().serialize()
         assert kwargs.keys() == {"pixverse_conn_id", "generation_id", "poll_interval", "deadline"}
 
+    def test_the_moment_of_the_first_look_goes_with_it(self) -> None:
+        original = PixverseGenerationTrigger(
+            "mine", "gen-1", 10.0, 1_790_001_800.0, not_before=1_790_000_017.5
+        )
+        path, kwargs = original.serialize()
+        restored = PixverseGenerationTrigger(
+            **serde.deserialize(json.loads(json.dumps(serde.serialize(kwargs))))
+        )
+        assert restored.not_before == 1_790_000_017.5
+        assert restored.serialize() == (path, kwargs)
+
+    def test_what_was_stored_before_it_was_known_still_runs(
+        self, pixverse_sandbox: SandboxInTest, at_once: None
+    ) -> None:
+        stored = {
+            "pixverse_conn_id": "pixverse_default",
+            "generation_id": PixverseHook().submit(LAKE).id,
+            "poll_interval": 0.05,
+            "deadline": time.time() + 60,
+        }
+        assert run(PixverseGenerationTrigger(**stored))["outcome"] == "finished"
+
     def test_nothing_is_read_or_secret_after_it_has_run(
         self, pixverse_sandbox: SandboxInTest, at_once: None
     ) -> None:
@@ -134,15 +157,19 @@ ODD = [None, "", "soon", -1, float("nan"), [], {}, object()]
 
 
 class TestConstructor:
-    @pytest.mark.parametrize("field", ["pixverse_conn_id", "generation_id", "poll_interval", "deadline"])
+    @pytest.mark.parametrize(
+        "field", ["pixverse_conn_id", "generation_id", "poll_interval", "deadline", "not_before"]
+    )
     @pytest.mark.parametrize("value", ODD, ids=lambda value: type(value).__name__)
     def test_it_never_raises(self, field: str, value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(hooks, "get_async_connection", None)
         made = trigger(**{field: value})
-        assert made.serialize()[1][field] is value
+        assert made.serialize()[1].get(field) is value
 
     @pytest.mark.parametrize(
-        "arguments", [{"poll_interval": None}, {"deadline": "soon"}, {"poll_interval": []}], ids=str
+        "arguments",
+        [{"poll_interval": None}, {"deadline": "soon"}, {"poll_interval": []}, {"not_before": "soon"}],
+        ids=str,
     )
     def test_odd_values_end_in_an_event(
         self, arguments: dict[str, Any], pixverse_sandbox: SandboxInTest, at_once: None
@@ -310,6 +337,27 @@ class TestSharing:
         asyncio.run(together())
         assert look_ups == ["pixverse_default"] * 2
 
+    def test_a_thousand_that_start_together_look_it_up_once(
+        self, pixverse_sandbox: SandboxInTest, look_ups: list[str]
+    ) -> None:
+        generation = PixverseHook().submit(LAKE)
+
+        async def together() -> list[Any]:
+            return await asyncio.gather(*(anext(trigger(generation.id).run()) for _ in range(1000)))
+
+        outcomes = {event.payload["outcome"] for event in asyncio.run(together())}
+        assert (outcomes, look_ups) == ({"finished"}, ["pixverse_default"])
+
+    def test_nothing_is_left_of_them(self, pixverse_sandbox: SandboxInTest) -> None:
+        ids = [PixverseHook().submit(LAKE).id for _ in range(3)]
+
+        async def together() -> None:
+            await asyncio.gather(*(events(trigger(each)) for each in ids))
+            assert not any(pollers._shared.values())
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+        asyncio.run(together())
+
     def test_another_connection_is_another_look_up(
         self, pixverse_sandbox: SandboxInTest, look_ups: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -342,6 +390,28 @@ class TestSharing:
         assert min(looks) < 3
         assert max(looks) > 7
         assert all(0 <= look <= 10 for look in looks)
+
+    @pytest.mark.parametrize(
+        ("starts_in", "timeout", "earliest", "latest"),
+        [
+            (17.0, 1800.0, 16.0, 17.0),
+            (17.0, 5.0, 4.0, 5.0),
+            (-17.0, 1800.0, 0.0, 10.0),
+            (None, 1800.0, 0.0, 10.0),
+        ],
+    )
+    def test_the_first_look_comes_when_a_video_can_be_ready_and_not_after_the_deadline(
+        self,
+        starts_in: float | None,
+        timeout: float,
+        earliest: float,
+        latest: float,
+        waits: list[tuple[Watch, float]],
+    ) -> None:
+        not_before = None if starts_in is None else time.time() + starts_in
+        run(trigger(poll_interval=10.0, timeout=timeout, not_before=not_before))
+        ((_, first_look),) = waits
+        assert earliest <= first_look <= latest
 
     def test_none_looks_after_its_deadline_first(self, waits: list[tuple[Watch, float]]) -> None:
         for _ in range(20):
