@@ -8,6 +8,7 @@ Its environment is set here, before anything imports Airflow, because Airflow re
 from __future__ import annotations
 
 import atexit
+import json
 import logging
 import os
 import shutil
@@ -19,7 +20,7 @@ import pytest
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def _private_airflow() -> Path:
@@ -103,3 +104,47 @@ def _serialize(dag: Any) -> None:
         bag.sync_to_db("dags-folder", None)
     else:
         sync_bag_to_db(bag, "dags-folder", None)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    pytest.importorskip("airflow.providers.amazon", reason="the amazon provider is not installed")
+    pytest.importorskip("s3fs", reason="the amazon provider is installed without s3fs")
+    moto = pytest.importorskip("moto.server", reason="moto is not installed")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give a client of an S3 with one empty bucket, to which the connection ``moto`` leads."""
+    import boto3
+    import s3fs
+    from airflow.sdk.io import store
+
+    connection = {
+        "conn_type": "aws",
+        "login": "key",
+        "password": "secret",
+        "extra": {"endpoint_url": s3_server, "region_name": "us-east-1"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_MOTO", json.dumps(connection))
+    # Both remember, by connection, what another test had here.
+    store._STORE_CACHE.clear()
+    s3fs.S3FileSystem.clear_instance_cache()
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3_server,
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+        region_name="us-east-1",
+    )
+    client.create_bucket(Bucket="campaign")
+    yield client
+    for found in client.list_objects_v2(Bucket="campaign").get("Contents", ()):
+        client.delete_object(Bucket="campaign", Key=found["Key"])
+    client.delete_bucket(Bucket="campaign")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import tracemalloc
 import wave
 from io import BytesIO
@@ -31,7 +30,7 @@ from airflow_provider_pixverse.requests import ImageToVideo, TextToVideo, build
 from airflow_provider_pixverse.submission import Delivered, Intended, Submitted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from airflow_provider_pixverse.generation import Generation
@@ -331,50 +330,6 @@ def test_any_storage_that_airflow_knows_will_do() -> None:
 # --- S3 ---------------------------------------------------------------------------------------------
 
 BUCKET = "s3://moto@campaign"
-
-
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[str]:
-    pytest.importorskip("airflow.providers.amazon", reason="the amazon provider is not installed")
-    pytest.importorskip("s3fs", reason="the amazon provider is installed without s3fs")
-    moto = pytest.importorskip("moto.server", reason="moto is not installed")
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Give a client of an S3 with one empty bucket, to which the connection ``moto`` leads."""
-    import boto3
-    import s3fs
-    from airflow.sdk.io import store
-
-    connection = {
-        "conn_type": "aws",
-        "login": "key",
-        "password": "secret",
-        "extra": {"endpoint_url": s3_server, "region_name": "us-east-1"},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_MOTO", json.dumps(connection))
-    # Both remember, by connection, what another test had here.
-    store._STORE_CACHE.clear()
-    s3fs.S3FileSystem.clear_instance_cache()
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3_server,
-        aws_access_key_id="key",
-        aws_secret_access_key="secret",
-        region_name="us-east-1",
-    )
-    client.create_bucket(Bucket="campaign")
-    yield client
-    for name in names(client):
-        client.delete_object(Bucket="campaign", Key=name)
-    client.delete_bucket(Bucket="campaign")
 
 
 def names(client: Any) -> list[str]:

@@ -6,13 +6,12 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG, task
-from operators.running import NOT_YET, PENDING, SOON, TaskRun, bought, by_prompt
+from operators.running import INSTALLED, NOT_YET, PENDING, SOON, TaskRun, bought, by_prompt
 
 from airflow_provider_pixverse import requests
 from airflow_provider_pixverse.decorators.pixverse import FIELDS, OPERATORS, OWN_FIELDS, pixverse_task
@@ -262,13 +261,8 @@ def test_what_the_ui_shows_of_a_long_field_is_cut(pixverse_sandbox: SandboxInTes
 # --- in a DAG -------------------------------------------------------------------------------------------
 
 
-def installed() -> bool:
-    return any(point.name == "provider_info" and "pixverse" in point.value
-               for point in entry_points(group="apache_airflow_provider"))  # fmt: skip
-
-
 AS_TASK = pytest.mark.skipif(
-    not installed(), reason="the package is not installed, so Airflow knows no @task.pixverse"
+    not INSTALLED, reason="the package is not installed, so Airflow knows no @task.pixverse"
 )
 
 

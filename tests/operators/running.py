@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import airflow
@@ -62,6 +63,12 @@ TARGETS = pytest.mark.parametrize(
 
 OLD_AIRFLOW = airflow.__version__.startswith("3.0.")
 """Whether a retry of a task that had deferred resumes it, where later ones start it anew."""
+
+
+INSTALLED = any(
+    "airflow_provider_pixverse" in point.value for point in entry_points(group="apache_airflow_provider")
+)
+"""Whether Airflow finds the provider, which it has to before it offers a decorator."""
 
 
 @pytest.fixture(autouse=True)

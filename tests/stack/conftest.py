@@ -37,7 +37,15 @@ def seed() -> int:
 def stack(request: pytest.FixtureRequest, seed: int) -> Iterator[AirflowStack]:
     home = Path(tempfile.mkdtemp(prefix="pixverse-stack-"))
     with airflow_stack(home, speed=SPEED, seed=seed) as running:
-        running.api.await_dags("durable", "chaos", "chaos_without_record", "lost_trigger", "short_look_up")
+        running.api.await_dags(
+            "durable",
+            "chaos",
+            "chaos_without_record",
+            "lost_trigger",
+            "short_look_up",
+            "announcing",
+            "listening",
+        )
         yield running
     if request.session.testsfailed or os.environ.get("KEEP"):
         print(f"\nWhat the components and tasks logged is kept in {home}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A picture that begins to move and speaks: the image and the words are parameters of the run."""
+"""A news presenter: a picture begins to move and speaks, its lips in sync, in the voice of Chloe."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ IMAGE = os.environ.get(
 )
 
 with DAG(
-    "pixverse_image_to_video",
+    "pixverse_news_presenter",
     schedule=None,
     tags=["pixverse"],
     doc_md=__doc__,
     params={
         "image": Param(IMAGE, type="string", title="First frame: a URL, data URI or object-storage path"),
-        "headline": Param("Hello and welcome. Here are the headlines.", type="string"),
+        "headlines": Param(
+            "Hello and welcome. This is our latest news update, and here are the headlines.", type="string"
+        ),
     },
 ) as dag:
     PixverseImageToVideoOperator(
         task_id="presenter",
-        prompt="A young news presenter standing in the studio, facing the camera, calm and professional",
+        prompt="A young news presenter standing in the studio, facing the camera, calm and professional, "
+        "minimal head movement, with a gentle friendly smile, studio lighting, broadcast framing",
         image="{{ params.image }}",
-        speech="{{ params.headline }}",
+        speech="{{ params.headlines }}",
         voice="Chloe",
         output_path=f"{OUTPUT}/presenter.mp4",
         retries=2,
