@@ -46,7 +46,7 @@ behind them do not count the request.
 from __future__ import annotations
 
 import random
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -59,6 +59,9 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 On = Literal["submit", "poll", "download", "logs", "balance", "upload"]
 Status = Annotated[int, Field(ge=200, le=599)]
@@ -90,7 +93,7 @@ class Fault(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     on: On | Literal["any"] | None = None
-    gateway: Literal["aimlapi", "segmind", "pixverse"] | None = None
+    gateway: str | None = None
     match: str | None = None
     after: NonNegativeInt = 0
     times: PositiveInt | None = 1
@@ -148,16 +151,23 @@ class Fault(BaseModel):
 _FAULTS: Final = TypeAdapter(list[Fault])
 
 
-def read_faults(body: Any) -> list[Fault]:
+def read_faults(body: Any, *, gateways: Collection[str]) -> list[Fault]:
     """
     Read the rules from decoded JSON.
 
+    :param gateways: those there are.
     :raises ValueError: with a sentence for each thing that is wrong.
     """
     try:
-        return _FAULTS.validate_python(body)
+        faults = _FAULTS.validate_python(body)
     except ValidationError as error:
         raise ValueError("\n".join(_sentence(problem) for problem in error.errors())) from error
+    for number, fault in enumerate(faults):
+        if fault.gateway is not None and fault.gateway not in gateways:
+            raise ValueError(
+                f"Rule {number}, gateway: there is no {fault.gateway!r}, only {', '.join(gateways)}"
+            )
+    return faults
 
 
 def _sentence(problem: Any) -> str:

@@ -103,7 +103,8 @@ class Server:
 
     async def _set_faults(self, request: web.Request) -> web.Response:
         try:
-            self._studio.plan.set(read_faults(json.loads(await request.read())))
+            faults = read_faults(json.loads(await request.read()), gateways=self.gateways)
+            self._studio.plan.set(faults)
         except ValueError as error:
             # Of which JSONDecodeError is one.
             return web.json_response({"error": str(error)}, status=400)

@@ -29,6 +29,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from airflow_provider_pixverse.gateways import GATEWAYS
 from airflow_provider_pixverse.get_provider_info import get_provider_info
 from airflow_provider_pixverse.hooks.pixverse import read_settings
 from airflow_provider_pixverse.operators.waiting import described, unfinished
@@ -400,7 +401,7 @@ def test_every_make_target_named_in_a_sentence_exists(page: Path) -> None:
 def test_a_json_block_is_read_by_what_it_is_for(block: Block) -> None:
     content = json.loads(block.code)
     if isinstance(content, list):
-        assert len(read_faults(content)) == len(content)
+        assert len(read_faults(content, gateways=GATEWAYS)) == len(content)
     elif "conn_type" in content:
         check_connection(block.code)
     else:

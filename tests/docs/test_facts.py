@@ -165,8 +165,11 @@ def test_every_gateway_is_named_where_it_is_chosen() -> None:
     (meaning,) = rows["extra `gateway`"]
     assert set(GATEWAYS) <= set(quoted(meaning))
     lines = table(MONEY_PAGE, "gateway", "how it is found out whether a lost submission was bought")
-    titles = {"aimlapi": "AI/ML API", "segmind": "Segmind", "pixverse": "PixVerse"}
-    assert {titles[name] for name in GATEWAYS} <= lines.keys()
+    (connection,) = get_provider_info()["connection-types"]
+    titles = connection["conn-fields"]["gateway"]["schema"]["values_display"]
+    assert {titles[name] for name in GATEWAYS} == lines.keys()
+    consoles = table(CONNECTION_PAGE, "gateway", "console", "sends requests and the key to")
+    assert {f"`{name}`, {titles[name]}" for name in GATEWAYS} == consoles.keys()
 
 
 def test_the_settings_that_pages_name_are_read_somewhere() -> None:
