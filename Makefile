@@ -30,6 +30,7 @@ help:
 	@echo 'make test-stack [SEED=...]                    the tests that need a real Airflow, some ten minutes'
 	@echo 'make test-browser                             the tests of what Airflow shows, in Chromium'
 	@echo 'make chaos [SEED=...] [GATEWAY=...]           many videos while workers and triggerers are killed'
+	@echo 'make bench                                    the figures of docs/performance.md, some eight minutes'
 	@echo 'make bench-airflow                            slot-seconds a video, deferred and not, in a real Airflow'
 	@echo 'make bench-cluster                            300 videos on a cluster that loses a worker, a triggerer'
 	@echo 'make lint | fix                               what CI checks | repair what can be repaired'
@@ -95,6 +96,15 @@ docs: $(READY)
 fix: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Beside three official providers, in an environment of their own.
+.venv-bench/ready: pyproject.toml | $(BIN)/uv
+	$(PYTHON) -m venv --clear .venv-bench
+	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python -e '.[bench]'
+	@touch $@
+
+bench: .venv-bench/ready
+	@AIRFLOW_HOME=$(CURDIR)/.venv-bench/airflow PYTHON=.venv-bench/bin/python bash benchmarks/run.sh
 
 check-wheel: $(READY)
 	PYTHON=$(BIN)/python UV=$(BIN)/uv bash scripts/check_wheel.sh

@@ -4,7 +4,7 @@ Streams a finished video into object storage, checked.
 
 The bytes are written beside the target and looked at on their way: length, MP4 structure, sha256. Only
 a file that passed is moved into place, so whoever finds something at ``output_path`` finds a whole
-video. At no time is more than a chunk of it in memory.
+video. At no time are more than a few MiB of it in memory.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ import posixpath
 import re
 import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from airflow_provider_pixverse.exceptions import PixverseDownloadError, PixverseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
     from airflow_provider_pixverse.client import Download
 
@@ -34,6 +36,9 @@ RETRY_DELAYS = (1.0, 5.0)
 
 BLOCK = 8 * 1024 * 1024
 """Bytes that an object store's client collects before it sends a part; S3 takes 10,000 of at least 5 MiB."""
+
+HASHED_TOGETHER = 1024 * 1024
+"""Bytes that are handed to the thread that hashes them, together."""
 
 LONGEST_NAME = 120
 """Characters of an id in a file name; file systems take 255 bytes."""
@@ -135,8 +140,8 @@ def _save_once(
 ) -> SavedVideo:
     # A name of its own for each writer: a worker presumed dead may still be writing beside its retry.
     beside = posixpath.join(posixpath.dirname(path), f".pixverse-{secrets.token_hex(8)}.part")
-    boxes, digest = BoxWalk(), hashlib.sha256()
-    with download() as video, _removed_on_failure(fs, beside):
+    boxes = BoxWalk()
+    with download() as video, _removed_on_failure(fs, beside), Digest() as digest:
         with _opened(fs, beside) as file:
             for chunk in video.chunks:
                 boxes.feed(chunk)
@@ -146,8 +151,9 @@ def _save_once(
             raise PixverseDownloadError(f"{boxes.size} bytes of {video.length} arrived")
         if fault := boxes.fault():
             raise PixverseDownloadError(f"it is not an MP4: {fault}")
+        saved = SavedVideo(boxes.size, digest.hexdigest())
         _move_into_place(fs, beside, path)
-    return SavedVideo(boxes.size, digest.hexdigest())
+    return saved
 
 
 def replace_file(fs: FileSystem, path: str, content: bytes) -> None:
@@ -222,6 +228,53 @@ def _as_name(generation_id: str) -> str:
     if len(name) <= LONGEST_NAME:
         return name
     return f"{name[: LONGEST_NAME - 17]}-{hashlib.sha256(generation_id.encode()).hexdigest()[:16]}"
+
+
+class Digest:
+    """
+    Takes the SHA-256 of bytes as they come by, in a thread beside: it is a third of what saving costs.
+
+    At most two times :data:`HASHED_TOGETHER` bytes are held for it. Use as a context manager.
+    """
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1)
+        self._hashing: Future[None] | None = None
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._thread.shutdown()
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        if self._size >= HASHED_TOGETHER:
+            self._hash_beside()
+
+    def hexdigest(self) -> str:
+        """Return the SHA-256 of all of them, in hex."""
+        self._hash_beside()
+        self._finish()
+        return self._sha256.hexdigest()
+
+    def _hash_beside(self) -> None:
+        self._finish()
+        chunks, self._chunks, self._size = self._chunks, [], 0
+        self._hashing = self._thread.submit(self._hash, chunks)
+
+    def _hash(self, chunks: list[bytes]) -> None:
+        for chunk in chunks:
+            self._sha256.update(chunk)
+
+    def _finish(self) -> None:
+        if self._hashing is not None:
+            self._hashing.result()
 
 
 class BoxWalk:

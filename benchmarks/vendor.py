@@ -55,14 +55,25 @@ class Conversation(asyncio.Protocol):
     def __init__(self, counts: Counts) -> None:
         self.counts = counts
         self.sending: asyncio.Task[None] | None = None
+        self.writable = asyncio.Event()
+        self.writable.set()
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
+        transport.set_write_buffer_limits(high=8 * len(BLOCK))
         self.counts.connections += 1
         self.counts.most_connections = max(self.counts.most_connections, self.counts.connections)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.counts.connections -= 1
+
+        self.writable.set()
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
 
     def data_received(self, data: bytes) -> None:
         # Nobody here pipelines, and a request without a body fits into one segment on loopback.
@@ -88,10 +99,9 @@ class Conversation(asyncio.Protocol):
         )
         left = size - len(boxes)
         while left and not self.transport.is_closing():
+            await self.writable.wait()
             self.transport.write(BLOCK[:left])
             left -= min(left, len(BLOCK))
-            while self.transport.get_write_buffer_size() > 8 * len(BLOCK):
-                await asyncio.sleep(0)
 
 
 def _serve(pipe: Connection) -> None:

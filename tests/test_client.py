@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from airflow_provider_pixverse.client import CHUNK, LARGEST_ANSWER, Client, download
+from airflow_provider_pixverse.client import LARGEST_ANSWER, Client, download
 from airflow_provider_pixverse.exceptions import (
     PixverseAmbiguousSubmitError,
     PixverseAuthError,
@@ -696,12 +696,12 @@ class TestDownload:
         assert SIGNED not in caplog.text
 
     @pytest.mark.asyncio
-    async def test_it_holds_a_chunk_at_a_time(self) -> None:
-        size = 5 * CHUNK + 17
+    async def test_it_holds_no_more_than_what_has_just_arrived(self) -> None:
+        size = 5 * 256 * 1024 + 17
         async with Server(lambda _: http(bytes(size))).listening() as server:
             content, length, largest = await asyncio.to_thread(fetched, server.url)
         assert (len(content), length) == (size, size)
-        assert largest <= CHUNK
+        assert largest <= 64 * 1024
 
     @pytest.mark.asyncio
     async def test_an_unannounced_length_is_none(self) -> None:

@@ -17,7 +17,7 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_pixverse.client import CHUNK, Download
+from airflow_provider_pixverse.client import Download
 from airflow_provider_pixverse.exceptions import PixverseDownloadError
 from airflow_provider_pixverse.storage import RETRY_DELAYS, BoxWalk, file_name, save
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 OLD_FORM_ID = "60ac7c34-3224-4b14-8e7d-0aa0db708325:pixverse/v5/text-to-video"
 TRIES = len(RETRY_DELAYS) + 1
+CHUNK = 64 * 1024
 
 
 def box(name: bytes, content: bytes = b"", *, form: str = "32") -> bytes:
