@@ -21,7 +21,7 @@ OLDEST_READY := .venv-oldest/ready
 CLUSTER_READY := .venv/ready-cluster
 
 .PHONY: help demo airflow test test-oldest test-stack test-browser chaos bench-airflow bench-cluster lint fix docs \
-	check-wheel clean
+	check-wheel bench clean
 
 help:
 	@echo 'make demo [GATEWAY=aimlapi|segmind|pixverse]  one example, against the sandbox: no key, no spending'

@@ -29,6 +29,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from airflow_provider_pixverse import catalog
 from airflow_provider_pixverse.gateways import GATEWAYS
 from airflow_provider_pixverse.get_provider_info import get_provider_info
 from airflow_provider_pixverse.hooks.pixverse import read_settings
@@ -166,6 +167,8 @@ def reader(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Reader:
     monkeypatch.setattr(triggers, "EARLIEST_EVENT", 0.0)
+    monkeypatch.setattr(catalog, "SHORTEST_RENDERING", {})
+    monkeypatch.setattr(catalog, "SHORTEST_UNSEEN", 0.0)
     monkeypatch.chdir(tmp_path)
     return Reader(tmp_path, pixverse_sandbox, s3, run_dag)
 
@@ -223,11 +226,12 @@ def test_a_block_of_tests_passes(
     home.mkdir()
     with closing(sqlite3.connect(airflow_db)) as made, closing(sqlite3.connect(home / "airflow.db")) as own:
         made.backup(own)
-    # Only the pause that every deferral takes is left out.
+    # Only the pauses that every submission and every deferral take are left out.
     (tmp_path / "conftest.py").write_text(
         "from __future__ import annotations\n"
+        "from airflow_provider_pixverse import catalog\n"
         "from airflow_provider_pixverse.triggers import pixverse\n"
-        "pixverse.EARLIEST_EVENT = 0.0\n"
+        "catalog.SHORTEST_UNSEEN = pixverse.EARLIEST_EVENT = 0.0\n"
     )
     (tmp_path / "test_page.py").write_text(reader.adapted(block.code))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (dags, ROOT))))
