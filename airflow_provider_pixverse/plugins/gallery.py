@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 PREFIX = "/pixverse-gallery"
 """Where the API server mounts it."""
 
-TITLE = "PixVerse gallery"
+TITLE = "PixVerse"
+"""Short, since the navigation shows no more of it."""
 
 
 class GalleryApp:
@@ -44,7 +45,6 @@ def _entry() -> dict[str, Any]:
         # The slash at the end is what the page's relative links are relative to.
         "href": f"{base}{PREFIX}/",
         "icon": f"{base}{PREFIX}/static/icon.svg",
-        "icon_dark_mode": f"{base}{PREFIX}/static/icon-dark.svg",
         "destination": "nav",
         "url_route": PREFIX.strip("/"),
         "nav_top_level": True,

@@ -54,7 +54,10 @@ async function start() {
   new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && loadMore(), { rootMargin: "800px" }).observe(at("more"));
   document.addEventListener("visibilitychange", () => !document.hidden && refresh());
   setInterval(() => cards.forEach((card) => card.tick()), 1_000);
-  at("costs").open = window.matchMedia("(min-width: 700px)").matches;
+  const wide = window.matchMedia("(min-width: 601px)");
+  const unfold = () => ["fields", "costs"].forEach((id) => (at(id).open = wide.matches));
+  wide.addEventListener("change", unfold);
+  unfold();
   await loadOptions();
   await reload();
 }
