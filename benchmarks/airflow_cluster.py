@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from airflow_api import eventually
-from airflow_night import DAGS, SPEED, end_everything_when_told_to, private_home, seconds, start
+from airflow_night import DAGS, end_everything_when_told_to, private_home, seconds, start
 from airflow_stack import HEARTBEAT_TIMEOUT, IMPATIENT, airflow_stack
 from chaos import judge
 from private_redis import private_redis
@@ -48,7 +48,7 @@ def settings(broker: str, concurrency: int) -> dict[str, str]:
 def start_workers(stack: AirflowStack) -> None:
     for name in WORKERS:
         options = ("--celery-hostname", f"{name}@localhost", "--pid", f"{stack.home}/{name}.pid")
-        stack.start_component("celery", "worker", "--skip-serve-logs", *options, key=name)
+        stack.start_component("celery", "worker", *options, key=name)
     for name in WORKERS:
         log = stack.home / f"{name}.log"
         eventually(lambda log=log: " ready." in log.read_text(errors="replace"), f"{name}: see {log}")
@@ -87,8 +87,8 @@ def run_a_night(videos: int, concurrency: int) -> str:
     with ExitStack() as cleanup:
         home = cleanup.enter_context(private_home("cluster"))
         chosen = settings(cleanup.enter_context(private_redis()), concurrency)
-        stack = cleanup.enter_context(airflow_stack(home, speed=SPEED, seed=1, dags=DAGS, settings=chosen))
-        stack.start_component("triggerer", "--skip-serve-logs", key=TRIGGERERS[1])
+        stack = cleanup.enter_context(airflow_stack(home, speed=1.0, seed=1, dags=DAGS, settings=chosen))
+        stack.start_component("triggerer", key=TRIGGERERS[1])
         start_workers(stack)
         stack.api.await_dags("killed")
         run = start(stack, "killed", prompts)

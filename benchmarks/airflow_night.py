@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from airflow_stack import AirflowStack
 
 DAGS = Path(__file__).parent / "airflow_dags"
-SPEED = 1.0
-"""A video takes 74 s, as the vendor's page says."""
 
 
 def start(stack: AirflowStack, dag_id: str, prompts: list[str]) -> Run:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 DAGS = Path(__file__).parent / "dags"
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+SERVE_LOGS = ("scheduler", "triggerer", "celery")
+"""These offer their logs to other machines, on every interface; here everything reads the same folder."""
 HEARTBEAT_TIMEOUT = 20
 """Seconds after which Airflow notices that a task's supervisor is dead."""
 
@@ -134,6 +136,8 @@ class AirflowStack:
 
     def start_component(self, name: str, *arguments: str, key: str = "") -> Component:
         log = self.home / f"{key or name}.log"
+        if name in SERVE_LOGS:
+            arguments = (*arguments, "--skip-serve-logs")
         self._components[key or name] = Component(name, self._environment, log, *arguments)
         return self._components[key or name]
 

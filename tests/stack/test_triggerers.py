@@ -74,7 +74,7 @@ def test_another_triggerer_takes_over(scenario: Scenario) -> None:
     run.await_state("deferred")
     owner = "select triggerer_id from trigger where triggerer_id is not null"
     (first,) = eventually(lambda: scenario.stack.query(owner), "a triggerer that has the trigger")
-    other = scenario.stack.start_component("triggerer", "--skip-serve-logs", key="other-triggerer")
+    other = scenario.stack.start_component("triggerer", key="other-triggerer")
     try:
         alive = "select count(*) from job where job_type = 'TriggererJob' and state = 'running' and id > %s"
         eventually(lambda: scenario.stack.query(alive, *first)[0][0], "a second triggerer")
