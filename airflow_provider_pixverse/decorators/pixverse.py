@@ -28,6 +28,7 @@ from airflow_provider_pixverse.operators.pixverse import (
     PixverseTextToVideoOperator,
     PixverseTransitionOperator,
 )
+from airflow_provider_pixverse.operators.rendered import FoldedDataUri, fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -57,9 +58,6 @@ ALLOWED = (
     "(transition), prompt with video (extend), and video with audio or speech but no prompt (lip-sync). "
     "Nothing was sent."
 )
-
-LONGEST_KEPT = 4096
-"""Characters of a field that are kept to be shown; a picture may be a data URI of megabytes."""
 
 
 class _PixverseDecoratedOperator(DecoratedOperator, PixverseGenerateOperator):
@@ -168,12 +166,10 @@ class _PixverseDecoratedOperator(DecoratedOperator, PixverseGenerateOperator):
 
     def _shown(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return what the UI shows of the fields, also after the task was resumed."""
-        named = {**{name: getattr(self, name) for name in OWN_FIELDS}, **fields}
+        fold(self)
+        values = {name: getattr(self, name) for name in (*OWN_FIELDS, *fields)}
         return {
-            name: f"{value[: LONGEST_KEPT - 1]}…"
-            if isinstance(value, str) and len(value) > LONGEST_KEPT
-            else value
-            for name, value in named.items()
+            name: str(value) if isinstance(value, FoldedDataUri) else value for name, value in values.items()
         }
 
 
