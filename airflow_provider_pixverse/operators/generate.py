@@ -25,6 +25,7 @@ from airflow_provider_pixverse.exceptions import (
     PixverseRequestError,
 )
 from airflow_provider_pixverse.links.pixverse import PixverseVideoLink
+from airflow_provider_pixverse.operators import telemetry
 from airflow_provider_pixverse.operators.rendered import fold, unfolded
 from airflow_provider_pixverse.operators.waiting import (
     WaitsForVideo,
@@ -176,7 +177,12 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
             self._check_waiting()
             request = self._request()
             hook = PixverseHook(self.pixverse_conn_id)
-            hook.check(request)
+            _, version = hook.check(request)
+            self._about = {
+                "gateway": hook.settings.gateway,
+                "version": version,
+                "task": str(request.task),
+            }
             if self.output_path:
                 hook.check_output_path(self.output_path)
             return self._next_try(context, hook, request)
@@ -292,15 +298,16 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         if expected:
             log.info("Expected cost by the gateway's published prices: %s.", expected)
         try:
-            generation = hook.submit(
-                request,
-                key=intended.key,
-                timeout=self.timeout,
-                on_ambiguous_submit=self.on_ambiguous_submit,  # type: ignore[arg-type]
-                before_send=lambda key: self._intend(records, intended, key),
-                nothing_bought=lambda: self._on_record(context, lambda kept: kept.forget()),
-                in_doubt_since=intended.intended_at if in_doubt else None,
-            )
+            with telemetry.span("pixverse.submit", self._about):
+                generation = hook.submit(
+                    request,
+                    key=intended.key,
+                    timeout=self.timeout,
+                    on_ambiguous_submit=self.on_ambiguous_submit,  # type: ignore[arg-type]
+                    before_send=lambda key: self._intend(records, intended, key),
+                    nothing_bought=lambda: self._on_record(context, lambda kept: kept.forget()),
+                    in_doubt_since=intended.intended_at if in_doubt else None,
+                )
         except PixverseAmbiguousSubmitError as error:
             # With a record, a retry looks again and buys nothing before it knows; else it would just buy.
             looks_again = records is not None and self.on_ambiguous_submit == "fail"
@@ -327,6 +334,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         )
         submitted = Submitted(intended=intended, generation_id=generation.id, submission=submission)
         self._on_record(context, lambda kept: kept.keep(submitted))
+        telemetry.submitted(submission)
         log.info(
             "Submitted to %s: generation %s, model %s, cost %s.",
             generation.gateway, generation.id, model, cost or "not stated",

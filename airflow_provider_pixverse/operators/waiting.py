@@ -16,13 +16,14 @@ import re
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_pixverse.exceptions import PixverseError, PixverseRecordError, PixverseRequestError
+from airflow_provider_pixverse.operators import telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator, Mapping
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -59,6 +60,7 @@ class WaitsForVideo:
 
     generation_id: str | None = None
     video_url: str | None = None
+    _about: Mapping[str, Any] = MappingProxyType({})
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """
@@ -69,7 +71,7 @@ class WaitsForVideo:
         """
         with self._failing(), self._keeping_cause(context):
             self._check_waiting()
-            submission = self._submission(context, event or {})
+            self._about = submission = self._submission(context, event or {})
             outcome = (event or {"outcome": "error"}).get("outcome")
             if outcome == "error" and event:
                 log.warning("The trigger gave up: %s", event.get("message"))
@@ -101,11 +103,17 @@ class WaitsForVideo:
                 self.generation_id,
             )
 
-    def _failing(self) -> AbstractContextManager[None]:
-        """Return what turns the provider's errors into Airflow's ways to fail."""
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Count the provider's errors, and turn them into Airflow's ways to fail."""
         from airflow_provider_pixverse.hooks.failing import sparing_retries
 
-        return sparing_retries()
+        try:
+            with sparing_retries():
+                yield
+        except PixverseError as error:
+            telemetry.failed(error, self._about)
+            raise
 
     def _check_waiting(self) -> None:
         """
@@ -183,6 +191,7 @@ class WaitsForVideo:
 
     def _keep(self, context: Context, submission: dict[str, Any]) -> None:
         """Keep for the resumption of this try what is known of the submission."""
+        self._about = submission
         ti = context["ti"]
         kept = {**submission, **self._asked(), "try_number": ti.try_number}
         ti.xcom_push(key=SUBMISSION, value=kept)
@@ -304,6 +313,7 @@ class WaitsForVideo:
                 "(in XCom) expires.",
                 generation.id,
             )
+        telemetry.delivered(submission, result)
         self._tell_outlets(context, result)
         return result
 

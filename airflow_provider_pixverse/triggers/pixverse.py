@@ -13,6 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_pixverse.exceptions import PixverseTimeout
 from airflow_provider_pixverse.hooks.pixverse import shared_poller
+from airflow_provider_pixverse.operators import telemetry
 from airflow_provider_pixverse.polling import Watch, first_look
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ class PixverseGenerationTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait in the poller that all triggers of the connection share."""
         started = time.monotonic()
-        outcome, message = await self._wait()
+        with telemetry.waiting():
+            outcome, message = await self._wait()
         await asyncio.sleep(max(0.0, EARLIEST_EVENT - (time.monotonic() - started)))
         event = {"generation_id": self.generation_id, "outcome": outcome, "message": message}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
