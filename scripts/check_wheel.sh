@@ -1,55 +1,67 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs the built wheel, without extras, where nothing of the checkout is in reach.
+# Installs what would be published, wheel and sdist, where nothing of the checkout is in reach.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+root=$PWD
 python=$(realpath -s "${PYTHON:-.venv/bin/python}")
 uv=$(realpath -s "${UV:-.venv/bin/uv}")
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+sandbox=
+trap '[ -z "$sandbox" ] || kill "$sandbox"; rm -rf "$work"' EXIT
 
-"$uv" build --quiet --wheel --python "$python" --out-dir "$work/dist"
+# uv builds the wheel from the sdist, so what the sdist lacks the wheel lacks as well.
+"$uv" build --quiet --python "$python" --out-dir "$work/dist"
+wheel=$(echo "$work"/dist/*.whl) sdist=$(echo "$work"/dist/*.tar.gz)
 
-"$python" - "$work"/dist/*.whl <<'PY'
-import sys, zipfile
-
-names = zipfile.ZipFile(sys.argv[1]).namelist()
-stray = [n for n in names if not n.startswith(("airflow_provider_pixverse/", "airflow_provider_pixverse-"))]
-assert not stray, f"not part of the package, but in the wheel: {stray}"
-for needed in ("py.typed", "get_provider_info.py", "sandbox/__main__.py"):
-    assert f"airflow_provider_pixverse/{needed}" in names, f"missing from the wheel: {needed}"
-PY
-
-"$uv" venv --quiet --python "$python" "$work/venv"
-"$uv" pip install --quiet --python "$work/venv/bin/python" "$work"/dist/*.whl
+# The metadata, and whether a package index would render the README.
+"$python" -m twine check --strict "$wheel" "$sdist"
+"$python" scripts/check_contents.py "$wheel" "$sdist"
 
 cd "$work"
 export AIRFLOW_HOME="$work/airflow" AIRFLOW__CORE__LOAD_EXAMPLES=False
-version=$("$work/venv/bin/python" -c 'import airflow_provider_pixverse as p; print(p.__version__)')
+
+# into_clean_environment NAME REQUIREMENT…
+into_clean_environment() {
+    "$uv" venv --quiet --python "$python" "$work/$1"
+    "$uv" pip install --quiet --python "$work/$1/bin/python" "${@:2}"
+}
 
 # Into a file first: a grep that leaves early would break the pipe and fail the script.
-"$work/venv/bin/airflow" providers list --output plain >providers.txt 2>providers.err || { cat providers.err; exit 1; }
-grep -E "^airflow-provider-pixverse +.* +$version *$" providers.txt || {
-    cat providers.txt providers.err
-    echo "airflow providers list does not show airflow-provider-pixverse $version" >&2
-    exit 1
-}
-"$work/venv/bin/airflow" providers hooks --output plain >hooks.txt 2>hooks.err || { cat hooks.err; exit 1; }
-grep -E '^pixverse ' hooks.txt || {
-    cat hooks.txt hooks.err
-    echo 'airflow does not know the connection type pixverse' >&2
+airflow_says() {
+    "$work/$1/bin/airflow" "${@:3}" --output plain >said.txt 2>said.err || { cat said.err; exit 1; }
+    grep -E "$2" said.txt && return
+    cat said.txt said.err
+    echo "airflow ${*:3} does not show: $2" >&2
     exit 1
 }
 
-"$work/venv/bin/python" - <<'PY'
-import importlib
+for artefact in "$wheel" "$sdist"; do
+    name=venv-${artefact##*.}
+    into_clean_environment "$name" "$artefact"
+    version=$("$work/$name/bin/python" -c 'import airflow_provider_pixverse as p; print(p.__version__)')
+    airflow_says "$name" "^airflow-provider-pixverse +.* +$version *$" providers list
+    "$work/$name/bin/python" "$root/scripts/check_installed.py"
+done
 
-for module in ("hooks", "operators", "sensors", "triggers", "links"):
-    importlib.import_module(f"airflow_provider_pixverse.{module}.pixverse")
-PY
+# What Airflow makes of it; the rest it would take in silence.
+airflow_says venv-whl '^pixverse ' providers hooks
+airflow_says venv-whl 'airflow-provider-pixverse' providers get airflow-provider-pixverse
 
 # Whoever installs the provider beside pytest loads its plugin with every run, extras or not.
-"$uv" pip install --quiet --python "$work/venv/bin/python" pytest
-"$work/venv/bin/python" -m pytest --help >/dev/null
-echo "wheel $version: installs, registers and imports without extras"
+"$uv" pip install --quiet --python "$work/venv-whl/bin/python" pytest
+"$work/venv-whl/bin/python" -m pytest --help >/dev/null
+echo "wheel and sdist $version: install, register and import without extras"
+
+"$uv" pip install --quiet --python "$work/venv-whl/bin/python" "$wheel[sandbox]"
+"$work/venv-whl/bin/python" -um airflow_provider_pixverse.sandbox --port 0 >sandbox.txt 2>sandbox.err &
+sandbox=$!
+for _ in $(seq 60); do
+    grep -c AIRFLOW_CONN_PIXVERSE_DEFAULT sandbox.txt | grep -qx 3 && break
+    kill -0 "$sandbox" || { cat sandbox.err; exit 1; }
+    sleep 0.5
+done
+eval "export $(head -1 sandbox.txt)"
+"$work/venv-whl/bin/python" "$root/scripts/check_installed.py" --ask
+echo "wheel[sandbox] $version: serves the gateways, and the provider finds them"
