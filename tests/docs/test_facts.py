@@ -172,6 +172,13 @@ def test_every_gateway_is_named_where_it_is_chosen() -> None:
     assert {f"`{name}`, {titles[name]}" for name in GATEWAYS} == consoles.keys()
 
 
+def test_every_example_has_a_line() -> None:
+    text = (ROOT / "docs" / "examples.md").read_text()
+    assert set(re.findall(r"\.\./dags_examples/(\w+\.py)", text)) == {
+        path.name for path in (ROOT / "dags_examples").glob("*.py")
+    }
+
+
 def test_the_settings_that_pages_name_are_read_somewhere() -> None:
     source = "".join(path.read_text() for path in PACKAGE.rglob("*.py"))
     for page in PAGES:
