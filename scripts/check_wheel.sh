@@ -47,6 +47,7 @@ done
 
 # What Airflow makes of it; the rest it would take in silence.
 airflow_says venv-whl '^pixverse ' providers hooks
+airflow_says venv-whl '^pixverse_gallery ' plugins
 airflow_says venv-whl 'airflow-provider-pixverse' providers get airflow-provider-pixverse
 
 # Whoever installs the provider beside pytest loads its plugin with every run, extras or not.

@@ -43,6 +43,7 @@ MAY_USE_OF_THE_PACKAGE = {
         (*(set(PURE) - {"gateways"}), "hooks", "links", "operators", "sensors", "triggers"),
     ),
     "decorators": ("exceptions", "requests", "operators"),
+    "plugins": (*(set(PURE) - {"gateways"}), "operators", "plugins"),
     "sandbox": ("sandbox",),
 }
 EXCEPTIONS = {"operators/records.py": {"storage"}}

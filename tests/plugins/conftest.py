@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 if not hasattr(AirflowPlugin, "external_views"):
-    collect_ignore = ["test_gallery.py", "test_gallery_video.py", "test_gallery_access.py"]
+    # Airflow 3.0 has no place for it; that nothing is put there is checked in test_gallery_plugin.py.
+    collect_ignore = [f"test_gallery_{part}.py" for part in ("access", "list", "page", "video")]
+
+URL = "/pixverse-gallery/"
 
 
 @pytest.fixture
@@ -53,16 +56,17 @@ def api_server(airflow_db: Path) -> Iterator[Any]:
 
 
 @pytest.fixture
-def as_user(api_server: Any) -> Callable[[str | None], TestClient]:
+def as_user(api_server: Any) -> Callable[..., TestClient]:
     """Return a client that is logged in with a role of Airflow's simple auth manager, or not at all."""
     from airflow.api_fastapi.app import get_auth_manager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
     from fastapi.testclient import TestClient
 
-    def client(role: str | None) -> TestClient:
+    def client(role: str | None, **fields: Any) -> TestClient:
         made = TestClient(api_server, base_url="http://testserver", follow_redirects=False)
         if role is not None:
-            token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=role.lower(), role=role))
+            user = SimpleAuthManagerUser(username=role.lower(), role=role, **fields)
+            token = get_auth_manager().generate_jwt(user)
             made.cookies.set("_token", token)
         return made
 
@@ -70,6 +74,6 @@ def as_user(api_server: Any) -> Callable[[str | None], TestClient]:
 
 
 @pytest.fixture
-def viewer(as_user: Callable[[str | None], TestClient]) -> TestClient:
+def viewer(as_user: Callable[..., TestClient]) -> TestClient:
     """Return a client that may only look."""
     return as_user("VIEWER")

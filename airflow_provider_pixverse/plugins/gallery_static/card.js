@@ -79,7 +79,7 @@ export class Card {
       return make("span", { class: "blank", "data-kind": "running" }, words);
     }
     if (generation.state === "failed") {
-      fill(words, generation.error?.type?.replace(/^Pixverse/, "") ?? "No video");
+      fill(words, say.cause(generation.error));
       return make("span", { class: "blank", "data-kind": "failed" }, words);
     }
     if (generation.state === "submitted") {

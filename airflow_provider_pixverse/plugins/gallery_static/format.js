@@ -19,9 +19,20 @@ const TASKS = {
   "lip-sync": "Lip sync",
 };
 
+const CAUSES = {
+  PixverseModerationError: "Refused by moderation",
+  PixverseGenerationFailed: "The vendor could not make it",
+  PixverseTimeout: "Not finished in time",
+  PixverseDownloadError: "Could not be saved",
+  PixverseNotFoundError: "Unknown to the gateway",
+  PixverseResponseError: "Finished without a video",
+  PixverseUnavailableError: "The gateway could not be reached",
+};
+
 const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
-const DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 4 });
+const DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" });
+const CENTS = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 4 });
 const CREDITS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
 
 export const gateway = (name) => GATEWAYS[name] ?? name;
@@ -32,7 +43,7 @@ export const count = (number) => CREDITS.format(number);
 
 /** @param {{amount: number, unit: string}} cost */
 export function cost({ amount, unit }) {
-  if (unit === "usd") return DOLLARS.format(amount);
+  if (unit === "usd") return (amount < 10 ? CENTS : DOLLARS).format(amount);
   return `${CREDITS.format(amount)} ${amount === 1 ? "credit" : "credits"}`;
 }
 
@@ -66,6 +77,9 @@ export function title(generation) {
 export function taskName({ task_id, map_index }) {
   return map_index >= 0 ? `${task_id} [${map_index}]` : task_id;
 }
+
+/** Why there is no video, in a few words. */
+export const cause = (error) => CAUSES[error?.type] ?? error?.type ?? "No video";
 
 /** What it was asked to be, in a few words. */
 export function facts(generation) {

@@ -81,7 +81,7 @@ export class Viewer {
         "div",
         { class: "about" },
         make("h2", { id: "viewer-title" }, say.title(generation)),
-        generation.error && failure(generation.error),
+        ["failed", "retrying"].includes(generation.state) && failure(generation.error),
         make("div", { class: "actions" }, ...actions(generation)),
         details(generation),
       ),
@@ -127,8 +127,9 @@ function player(source, generation, sorry) {
   return video;
 }
 
-function failure({ type, message }) {
-  return make("div", { class: "failure" }, make("strong", {}, type ?? "Failed"), message && make("p", {}, message));
+function failure(error) {
+  const words = error?.message ?? "The task's log says why.";
+  return make("div", { class: "failure" }, make("strong", {}, say.cause(error)), make("p", {}, words));
 }
 
 function actions(generation) {
