@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 WORKERS = ("worker-1", "worker-2")
 TRIGGERERS = ("triggerer", "triggerer-2")
-PATIENCE = 1500.0
+PATIENCE = 3600.0
+"""Seconds after which something is wrong, however busy the machine is."""
 # In the order in which the triggerers were started.
 HELD = (
     "select count(*) from trigger group by triggerer_id having triggerer_id is not null order by triggerer_id"
@@ -54,9 +55,14 @@ def start_workers(stack: AirflowStack) -> None:
         eventually(lambda log=log: " ready." in log.read_text(errors="replace"), f"{name}: see {log}")
 
 
+def await_books(stack: AirflowStack, what: str, videos: int) -> None:
+    books = stack.sandbox.ledger
+    eventually(lambda: books()[what] >= videos, f"{videos} videos {what}", within=PATIENCE, every=2.0)
+
+
 def kill_triggerer(stack: AirflowStack, videos: int) -> str:
     """Kill the triggerer that waits for more of the videos than the other does."""
-    eventually(lambda: stack.sandbox.ledger()["bought"] >= videos, f"{videos} videos bought", within=PATIENCE)
+    await_books(stack, "bought", videos)
 
     def both_wait() -> list[int] | None:
         held = [count for (count,) in stack.query(HELD)]
@@ -69,7 +75,7 @@ def kill_triggerer(stack: AirflowStack, videos: int) -> str:
 
 def kill_worker(stack: AirflowStack, videos: int) -> str:
     """Kill the first worker, while it runs tasks."""
-    eventually(lambda: stack.sandbox.ledger()["downloaded"] >= videos, f"{videos} downloads", within=PATIENCE)
+    await_books(stack, "downloaded", videos)
     victim = stack.component(WORKERS[0])
     running = eventually(lambda: tasks_of(stack, victim), f"tasks on {victim.name}")
     victim.kill()
@@ -93,7 +99,7 @@ def run_a_night(videos: int, concurrency: int) -> str:
         stack.api.await_dags("killed")
         run = start(stack, "killed", prompts)
         killed = [kill_triggerer(stack, videos // 2), kill_worker(stack, videos // 3)]
-        run.await_end(within=PATIENCE)
+        run.await_end(within=PATIENCE, every=2.0)
         bought = stack.sandbox.bought("a fox")
         judge(stack, run, prompts, bought)
         tries = sum(each["try_number"] for each in run.instances())

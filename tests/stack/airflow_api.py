@@ -21,7 +21,11 @@ ValueT = TypeVar("ValueT")
 
 
 def eventually(
-    look: Callable[[], ValueT | None], what: str | Callable[[], str], *, within: float = PATIENCE
+    look: Callable[[], ValueT | None],
+    what: str | Callable[[], str],
+    *,
+    within: float = PATIENCE,
+    every: float = 0.2,
 ) -> ValueT:
     """Return the first truthy answer; say what was waited for where there is none."""
     deadline = time.monotonic() + within
@@ -30,7 +34,7 @@ def eventually(
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within:g} s: {what if isinstance(what, str) else what()}")
-        time.sleep(0.2)
+        time.sleep(every)
 
 
 class AirflowApi:
@@ -132,7 +136,7 @@ class Run:
             reached, lambda: f"{' or '.join(states)}; it is {self.instance()}\n{self.log()}", within=within
         )
 
-    def await_end(self, *, within: float = PATIENCE) -> str:
+    def await_end(self, *, within: float = PATIENCE, every: float = 0.2) -> str:
         """
         Wait for the run's end and return its state.
 
@@ -143,7 +147,9 @@ class Run:
             state = self.state
             return state if state in ENDED else None
 
-        return eventually(ended, lambda: f"the end of {self.path}: {self._states()}", within=within)
+        return eventually(
+            ended, lambda: f"the end of {self.path}: {self._states()}", within=within, every=every
+        )
 
     def clear(self) -> None:
         body = {"dry_run": False, "only_failed": False, "dag_run_id": self.run_id, "task_ids": [self.task_id]}
