@@ -32,8 +32,11 @@ from airflow_provider_pixverse.operators.rendered import FoldedDataUri, fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+    from typing import Unpack
 
     from airflow.providers.common.compat.sdk import Context, TaskDecorator
+
+    from airflow_provider_pixverse.operators.fields import DecoratorFields
 
 FIELDS = "pixverse_fields"
 """XCom key under which a task keeps for its resumption what its function said."""
@@ -205,7 +208,10 @@ def _read(answer: Any) -> tuple[str | None, dict[str, Any]]:
 
 
 def pixverse_task(
-    python_callable: Callable[..., Any] | None = None, *, multiple_outputs: bool = False, **kwargs: Any
+    python_callable: Callable[..., Any] | None = None,
+    *,
+    multiple_outputs: bool = False,
+    **kwargs: Unpack[DecoratorFields],
 ) -> TaskDecorator:
     """
     Make the video that the decorated function describes; ``@task.pixverse``.

@@ -37,11 +37,21 @@ from airflow_provider_pixverse.operators.waiting import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import Unpack
 
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_pixverse.generation import Generation
     from airflow_provider_pixverse.hooks.pixverse import PixverseHook
+    from airflow_provider_pixverse.operators.fields import (
+        OnAmbiguousSubmit,
+        Resolution,
+        Style,
+        TaskFields,
+        Thinking,
+        Version,
+        Voice,
+    )
     from airflow_provider_pixverse.operators.records import Records
     from airflow_provider_pixverse.polling import Deliver, Wait
     from airflow_provider_pixverse.requests import GenerationRequest
@@ -115,18 +125,18 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
     def __init__(
         self,
         *,
-        version: str = "v5",
-        resolution: str = "720p",
+        version: Version | str = "v5",
+        resolution: Resolution | str = "720p",
         duration: int | str = 5,
         negative_prompt: str | None = None,
-        style: str | None = None,
+        style: Style | str | None = None,
         seed: int | str | None = None,
         speech: str | None = None,
-        voice: str = "auto",
+        voice: Voice | str = "auto",
         sound_effect: str | None = None,
         audio: bool | str = False,
         multi_clip: bool | str = False,
-        thinking: str = "auto",
+        thinking: Thinking | str = "auto",
         model: str | None = None,
         extra: dict[str, Any] | None = None,
         pixverse_conn_id: str = "pixverse_default",
@@ -136,8 +146,8 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
         timeout: float = 1800.0,
         output_path: str | None = None,
         durable: bool = True,
-        on_ambiguous_submit: str = "fail",
-        **kwargs: Any,
+        on_ambiguous_submit: OnAmbiguousSubmit = "fail",
+        **kwargs: Unpack[TaskFields],
     ) -> None:
         super().__init__(**kwargs)
         self.version = version
@@ -303,7 +313,7 @@ class PixverseGenerateOperator(WaitsForVideo, BaseOperator):
                     request,
                     key=intended.key,
                     timeout=self.timeout,
-                    on_ambiguous_submit=self.on_ambiguous_submit,  # type: ignore[arg-type]
+                    on_ambiguous_submit=self.on_ambiguous_submit,
                     before_send=lambda key: self._intend(records, intended, key),
                     nothing_bought=lambda: self._on_record(context, lambda kept: kept.forget()),
                     in_doubt_since=intended.intended_at if in_doubt else None,

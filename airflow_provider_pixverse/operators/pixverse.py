@@ -19,8 +19,16 @@ from airflow_provider_pixverse.operators.waiting import WaitsForVideo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Unpack
 
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_pixverse.operators.fields import (
+        AspectRatio,
+        SharedFields,
+        TaskFields,
+        VideoFields,
+    )
 
 __all__ = [
     "PixverseExtendOperator",
@@ -45,7 +53,9 @@ class PixverseTextToVideoOperator(PixverseGenerateOperator):
     own_fields = ("prompt", "aspect_ratio")
     template_fields = (*own_fields, *PixverseGenerateOperator.template_fields)
 
-    def __init__(self, *, prompt: str, aspect_ratio: str = "16:9", **kwargs: Any) -> None:
+    def __init__(
+        self, *, prompt: str, aspect_ratio: AspectRatio | str = "16:9", **kwargs: Unpack[VideoFields]
+    ) -> None:
         super().__init__(**kwargs)
         self.prompt = prompt
         self.aspect_ratio = aspect_ratio
@@ -63,7 +73,7 @@ class PixverseImageToVideoOperator(PixverseGenerateOperator):
     own_fields = ("prompt", "image")
     template_fields = (*own_fields, *PixverseGenerateOperator.template_fields)
 
-    def __init__(self, *, prompt: str, image: str, **kwargs: Any) -> None:
+    def __init__(self, *, prompt: str, image: str, **kwargs: Unpack[VideoFields]) -> None:
         super().__init__(**kwargs)
         self.prompt = prompt
         self.image = image
@@ -82,7 +92,9 @@ class PixverseTransitionOperator(PixverseGenerateOperator):
     own_fields = ("prompt", "first_frame", "last_frame")
     template_fields = (*own_fields, *PixverseGenerateOperator.template_fields)
 
-    def __init__(self, *, prompt: str, first_frame: str, last_frame: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *, prompt: str, first_frame: str, last_frame: str, **kwargs: Unpack[VideoFields]
+    ) -> None:
         super().__init__(**kwargs)
         self.prompt = prompt
         self.first_frame = first_frame
@@ -101,7 +113,7 @@ class PixverseExtendOperator(PixverseGenerateOperator):
     own_fields = ("prompt", "video")
     template_fields = (*own_fields, *PixverseGenerateOperator.template_fields)
 
-    def __init__(self, *, prompt: str, video: str, **kwargs: Any) -> None:
+    def __init__(self, *, prompt: str, video: str, **kwargs: Unpack[VideoFields]) -> None:
         super().__init__(**kwargs)
         self.prompt = prompt
         self.video = video
@@ -123,7 +135,7 @@ class PixverseLipSyncOperator(PixverseGenerateOperator):
     shared_fields = ()
     template_fields = ("video", *PixverseGenerateOperator.template_fields)
 
-    def __init__(self, *, video: str, audio: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, video: str, audio: str | None = None, **kwargs: Unpack[SharedFields]) -> None:
         super().__init__(**kwargs)
         self.video = video
         # Here the recording, where the other operators have a switch of this name.
@@ -156,7 +168,7 @@ class PixverseSaveVideoOperator(WaitsForVideo, BaseOperator):
         deferrable: bool = True,
         poll_interval: float = 10.0,
         timeout: float = 1800.0,
-        **kwargs: Any,
+        **kwargs: Unpack[TaskFields],
     ) -> None:
         super().__init__(**kwargs)
         self.generation_id = generation_id
