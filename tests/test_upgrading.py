@@ -95,3 +95,8 @@ def test_a_trigger_of_an_earlier_version_is_made_again(stored: str) -> None:
     path, again = PixverseGenerationTrigger(**arguments).serialize()
     assert path == "airflow_provider_pixverse.triggers.pixverse.PixverseGenerationTrigger"
     assert again == arguments
+
+
+def test_a_trigger_of_a_later_version_that_says_more_is_made() -> None:
+    later = {**TRIGGERS["0.1.0"], "priority": "high"}
+    assert PixverseGenerationTrigger(**later).serialize()[1] == TRIGGERS["0.1.0"]
