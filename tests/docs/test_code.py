@@ -336,7 +336,7 @@ def options_of(section: str) -> set[str]:
 
 
 def check_make(arguments: list[str]) -> None:
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
     known = set(re.findall(r"^(\w+) \?=", makefile, re.MULTILINE))
     assert {word.partition("=")[0] for word in arguments if "=" in word} <= known
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
@@ -392,9 +392,9 @@ def check_curl(command: str, sandbox: SandboxInTest) -> None:
     json.loads(answer.stdout)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_make_target_named_in_a_sentence_exists(page: Path) -> None:
-    for command in re.findall(r"`make ([^`\n]+)`", page.read_text()):
+@pytest.mark.parametrize("document", PAGES, ids=lambda path: path.name)
+def test_every_make_target_named_in_a_sentence_exists(document: Path) -> None:
+    for command in re.findall(r"`make ([^`\n]+)`", document.read_text()):
         check_make(shlex.split(command))
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 OPERATORS_PAGE = (ROOT / "docs" / "operators.md").read_text()
 CONNECTION_PAGE = (ROOT / "docs" / "connection.md").read_text()
 MONEY_PAGE = (ROOT / "docs" / "money.md").read_text()
-EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+EVERY_PAGE = pytest.mark.parametrize("document", PAGES, ids=lambda path: path.name)
 ERRORS = {
     name: kind
     for name, kind in inspect.getmembers(exceptions, inspect.isclass)
@@ -110,11 +110,11 @@ def test_the_tree_of_errors_is_the_one_in_the_table() -> None:
 
 
 @EVERY_PAGE
-def test_every_name_of_the_package_that_a_page_mentions_exists(page: Path) -> None:
+def test_every_name_of_the_package_that_a_page_mentions_exists(document: Path) -> None:
     known = {*ERRORS, *NAMED, "PixverseHook", "PixverseGenerationTrigger"}
     mentioned = set(
         re.findall(
-            r"\bPixverse[A-Z]\w*(?:Operator|Sensor|Trigger|Hook|Error|Failed|Timeout)\b", page.read_text()
+            r"\bPixverse[A-Z]\w*(?:Operator|Sensor|Trigger|Hook|Error|Failed|Timeout)\b", document.read_text()
         )
     )
     assert mentioned - known == set()

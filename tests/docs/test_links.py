@@ -13,7 +13,7 @@ from docs.pages import PACKAGE, PAGES, ROOT, anchors, links
 if TYPE_CHECKING:
     from pathlib import Path
 
-EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+EVERY_PAGE = pytest.mark.parametrize("document", PAGES, ids=lambda path: path.name)
 
 
 def local(page: Path) -> list[tuple[Path, str]]:
@@ -23,19 +23,19 @@ def local(page: Path) -> list[tuple[Path, str]]:
 
 
 @EVERY_PAGE
-def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
-    assert [str(path) for path, _ in local(page) if not path.exists()] == []
+def test_every_link_to_a_file_leads_to_one(document: Path) -> None:
+    assert [str(path) for path, _ in local(document) if not path.exists()] == []
 
 
 @EVERY_PAGE
-def test_every_link_to_a_heading_leads_to_one(page: Path) -> None:
-    there = [(path, anchor) for path, anchor in local(page) if anchor and path.exists()]
+def test_every_link_to_a_heading_leads_to_one(document: Path) -> None:
+    there = [(path, anchor) for path, anchor in local(document) if anchor and path.exists()]
     assert [(path.name, anchor) for path, anchor in there if anchor not in anchors(path)] == []
 
 
 @EVERY_PAGE
-def test_every_link_to_the_web_is_encrypted_or_to_this_machine(page: Path) -> None:
-    assert [link for link in links(page) if re.match(r"http://(?!localhost)", link)] == []
+def test_every_link_to_the_web_is_encrypted_or_to_this_machine(document: Path) -> None:
+    assert [link for link in links(document) if re.match(r"http://(?!localhost)", link)] == []
 
 
 def test_every_page_is_reached_from_the_first() -> None:
@@ -49,11 +49,11 @@ def test_every_page_is_reached_from_the_first() -> None:
 
 
 @EVERY_PAGE
-def test_every_path_of_the_repository_that_is_named_exists(page: Path) -> None:
+def test_every_path_of_the_repository_that_is_named_exists(document: Path) -> None:
     tops = {path.name for folder in (ROOT, PACKAGE) for path in folder.iterdir()}
     named = [
         name
-        for name in re.findall(r"`([^`\n]+)`", page.read_text())
+        for name in re.findall(r"`([^`\n]+)`", document.read_text())
         if re.fullmatch(r"[\w./-]+", name) and ("/" in name or name.endswith((".py", ".md")))
         if name.split("/")[0] in tops or name.endswith((".py", ".md"))
         if name.split("/")[0] not in MADE_BY_RUNNING and name not in MADE_UP
