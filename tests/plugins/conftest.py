@@ -45,14 +45,22 @@ def api_server(airflow_db: Path) -> Iterator[Any]:
     from airflow_provider_pixverse.plugins.gallery import PREFIX, PixverseGalleryPlugin
 
     purge_cached_app()
-    app = create_app()
-    if not any(getattr(route, "path", None) == PREFIX for route in app.routes):
-        # Where the provider is not installed, Airflow does not know its plugin.
-        (entry,) = PixverseGalleryPlugin.fastapi_apps
-        app.mount(PREFIX, entry["app"])
-        app.router.routes.insert(0, app.router.routes.pop())
-    yield app
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(
+            "AIRFLOW__API_AUTH__JWT_SECRET",
+            "a secret of the tests, as long as it should be: 64 bytes and more",
+        )
+        yield _with_gallery(create_app(), PREFIX, PixverseGalleryPlugin)
     purge_cached_app()
+
+
+def _with_gallery(app: Any, prefix: str, plugin: Any) -> Any:
+    if not any(getattr(route, "path", None) == prefix for route in app.routes):
+        # Where the provider is not installed, Airflow does not know its plugin.
+        (entry,) = plugin.fastapi_apps
+        app.mount(prefix, entry["app"])
+        app.router.routes.insert(0, app.router.routes.pop())
+    return app
 
 
 @pytest.fixture
