@@ -74,7 +74,7 @@ def submission(generation_id: str = "gen-1", **fields: Any) -> dict[str, Any]:
     """Return what a task keeps when it has submitted."""
     known: dict[str, Any] = {
         "gateway": "aimlapi",
-        "task": "text_to_video",
+        "task": "text-to-video",
         "version": "v5",
         "model": "pixverse/v5/text-to-video",
         "cost": {"amount": 0.525, "unit": "usd"},
@@ -98,7 +98,7 @@ def result(generation_id: str = "gen-1", **fields: Any) -> dict[str, Any]:
     return {
         "generation_id": generation_id,
         "gateway": "aimlapi",
-        "task": "text_to_video",
+        "task": "text-to-video",
         "version": "v5",
         "model": "pixverse/v5/text-to-video",
         "status": "finished",
