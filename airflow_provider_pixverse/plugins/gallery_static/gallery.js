@@ -51,7 +51,7 @@ async function start() {
   });
   at("more").addEventListener("click", () => loadMore());
   list.addEventListener("keydown", moveFocus);
-  new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && loadMore(), { rootMargin: "800px" }).observe(at("more"));
+  new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && loadMore(), { root: document, rootMargin: "800px" }).observe(at("more"));
   document.addEventListener("visibilitychange", () => !document.hidden && refresh());
   setInterval(() => cards.forEach((card) => card.tick()), 1_000);
   const wide = window.matchMedia("(min-width: 601px)");

@@ -25,7 +25,8 @@ const observer = new IntersectionObserver(
     }
     next();
   },
-  { rootMargin: "400px" },
+  // In a frame, a margin around the window would end at the frame.
+  { root: document, rootMargin: "400px" },
 );
 const wanting = new Map();
 

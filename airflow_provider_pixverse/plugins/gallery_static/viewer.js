@@ -163,6 +163,7 @@ function details(generation) {
     ["Size", generation.size_bytes && say.bytes(generation.size_bytes)],
     ["Saved to", generation.output_path],
     ["Generation", generation.generation_id],
+    ["Error", generation.error?.type],
   ];
   const known = rows.filter(([, value]) => value !== null && value !== undefined && value !== false && value !== "");
   return make("dl", {}, ...known.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, String(value))]));
