@@ -148,7 +148,7 @@ class Run:
             return state if state in ENDED else None
 
         return eventually(
-            ended, lambda: f"the end of {self.path}: {self._states()}", within=within, every=every
+            ended, lambda: f"the end of {self.path}: {self._unfinished()}", within=within, every=every
         )
 
     def clear(self) -> None:
@@ -183,8 +183,13 @@ class Run:
         found = self.api.found(path, params={"map_index": map_index})
         return None if found is None else found["value"]
 
-    def _states(self) -> list[tuple[Any, ...]]:
-        return [(each["map_index"], each["state"], each["try_number"]) for each in self.instances()]
+    def _unfinished(self) -> list[tuple[Any, ...]]:
+        """Return how those stand that have not succeeded; of hundreds, the others would hide them."""
+        return [
+            (each["map_index"], each["state"], each["try_number"])
+            for each in self.instances()
+            if each["state"] != "success"
+        ]
 
 
 def _line(number: int, entry: Any) -> str:
