@@ -37,6 +37,8 @@ HELD = (
 def settings(broker: str, concurrency: int) -> dict[str, str]:
     return {
         **IMPATIENT,
+        # It is not killed here, and on a busy machine it must not take itself for dead.
+        "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
         "CORE__EXECUTOR": "CeleryExecutor",
         "CELERY__BROKER_URL": broker,
         "CELERY__WORKER_CONCURRENCY": str(concurrency),
