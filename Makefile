@@ -20,7 +20,7 @@ READY := .venv/ready
 OLDEST_READY := .venv-oldest/ready
 CLUSTER_READY := .venv/ready-cluster
 
-.PHONY: help demo airflow test test-oldest test-stack test-browser chaos bench-airflow bench-cluster lint fix docs \
+.PHONY: help demo airflow test test-oldest test-stack test-browser screenshots chaos bench-airflow bench-cluster lint fix docs \
 	check-wheel bench clean
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo 'make test [ARGS=...]                          the tests (make test-oldest: on the oldest Airflow)'
 	@echo 'make test-stack [SEED=...]                    the tests that need a real Airflow, some ten minutes'
 	@echo 'make test-browser                             the tests of what Airflow shows, in Chromium'
+	@echo 'make screenshots                              the pictures of the docs, anew'
 	@echo 'make chaos [SEED=...] [GATEWAY=...]           many videos while workers and triggerers are killed'
 	@echo 'make bench                                    the figures of docs/performance.md, some eight minutes'
 	@echo 'make bench-airflow                            slot-seconds a video, deferred and not, in a real Airflow'
@@ -72,6 +73,10 @@ test-stack: $(READY)
 test-browser: $(READY)
 	bash scripts/ensure_chromium.sh
 	$(BIN)/python -m pytest tests/browser -m browser $(ARGS)
+
+screenshots: $(READY)
+	bash scripts/ensure_chromium.sh
+	$(BIN)/python tests/browser/screenshots.py docs/images
 
 chaos: $(READY)
 	SEED=$(SEED) GATEWAY=$(GATEWAY) GENERATIONS=$(GENERATIONS) KILLS=$(KILLS) \

@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 HOST = "127.0.0.1"
 GRACE = 20.0
+GALLERY = "/pixverse-gallery/"
+FIRST_DAG = "pixverse_text_to_video"
 WATCHED = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
@@ -55,6 +57,7 @@ def airflow_environment(home: Path, dags: Path, port: int) -> dict[str, str]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__AUTH_MANAGER": (
@@ -146,6 +149,23 @@ def unhealthy(port: int) -> list[str]:
     return [part for part in WATCHED if (health.get(part) or {}).get("status") != "healthy"]
 
 
+def welcome(port: int) -> list[str]:
+    """Say where to look; Airflow 3.0 has no place for the gallery."""
+    lines = [f"Airflow is ready: http://localhost:{port}/   (Ctrl-C stops it)"]
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}{GALLERY}static/icon.svg", timeout=10) as answer:
+            has_gallery = answer.headers.get_content_type() == "image/svg+xml"
+    except OSError:
+        # Some Airflows answer what they do not know with their own page, others with 404 or 401.
+        has_gallery = False
+    if has_gallery:
+        lines += [
+            f"Make a video:     http://localhost:{port}/dags/{FIRST_DAG}   (press Trigger)",
+            f"Watch it:         http://localhost:{port}{GALLERY}",
+        ]
+    return lines
+
+
 def watch(components: list[Component], port: int, stopping: threading.Event) -> int:
     """Say when Airflow is ready; return when it was asked to stop, or a component ended by itself."""
     announced = False
@@ -156,8 +176,7 @@ def watch(components: list[Component], port: int, stopping: threading.Event) -> 
                 return 1
         if not announced and not unhealthy(port):
             announced = True
-            banner = f"Airflow is ready: http://localhost:{port}/   (Ctrl-C stops it)"
-            print("", "-" * 72, banner, "-" * 72, "", sep="\n", flush=True)
+            print("", "-" * 72, *welcome(port), "-" * 72, "", sep="\n", flush=True)
     return 0
 
 

@@ -56,10 +56,15 @@ def generations(airflow: AirflowStack) -> Generations:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
+    return {"executable_path": find_chromium(), "args": CHROMIUM.split()}
+
+
+def find_chromium() -> str:
+    """Return the Chromium of this machine: Playwright's own is a download of its own."""
     found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if not found:
-        pytest.fail("no Chromium: apt-get install chromium, or name one in CHROMIUM")
-    return {"executable_path": found, "args": CHROMIUM.split()}
+        raise RuntimeError("no Chromium: apt-get install chromium, or name one in CHROMIUM")
+    return found
 
 
 @pytest.fixture(scope="session")

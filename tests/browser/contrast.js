@@ -2,7 +2,7 @@
 // The contrast of an element's text with what is behind it, as WCAG 2 counts it.
 (element) => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
-  const brush = canvas.getContext("2d");
+  const brush = canvas.getContext("2d", { willReadFrequently: true });
   const behind = [];
   for (let at = element; at; at = at.parentElement) behind.unshift(getComputedStyle(at).backgroundColor);
   const luminance = (colours) => {

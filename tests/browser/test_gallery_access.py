@@ -60,7 +60,7 @@ def test_a_user_sees_what_airflow_lets_them_see(
     page.goto("/pixverse-gallery/")
     expect(page.locator("li.card")).to_have_count(number)
     expect(page.locator("#status")).to_contain_text(f"{number} generations")
-    offered = page.get_by_label("DAG").locator("option").all_inner_texts()
+    offered = page.get_by_role("combobox", name="DAG", exact=True).locator("option").all_inner_texts()
     assert ("launch_film" in offered) == (name == "viewer")
     page.close()
 

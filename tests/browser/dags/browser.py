@@ -17,7 +17,7 @@ from airflow_provider_pixverse.operators.pixverse import (
 
 SHARED: dict[str, Any] = {
     "pixverse_conn_id": "{{ dag_run.conf.get('pixverse_conn_id', 'pixverse_default') }}",
-    "resolution": "360p",
+    "resolution": "{{ dag_run.conf.get('resolution', '360p') }}",
     "poll_interval": 2,
     "retries": 0,
     "retry_delay": timedelta(seconds=1),
