@@ -10,7 +10,7 @@ lists the names.
 from __future__ import annotations
 
 import logging
-import socket
+import platform
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
@@ -122,7 +122,7 @@ def span(name: str, about: Mapping[str, Any]) -> Iterator[None]:
 
 def _gauge_waiting() -> None:
     def send(stats: Any) -> None:
-        host = socket.gethostname()
+        host = platform.node()
         stats.gauge("pixverse.waiting", _waiting, tags={"hostname": host})
         stats.gauge(f"pixverse.waiting.{host}", _waiting)
 
