@@ -359,6 +359,8 @@ def check_airflow(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None
     parser = get_parser()
     options = parser.parse_args(arguments)
     match arguments:
+        case ["connections", *_] if not INSTALLED:
+            pytest.skip("Airflow does not know the provider where it is not installed")
         case ["connections", "add", conn_id, *_]:
             from airflow.models.connection import Connection
             from airflow.utils.session import create_session
@@ -372,11 +374,9 @@ def check_airflow(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None
             finally:
                 undo = parser.parse_args(["connections", "delete", conn_id])
                 undo.func(undo)
-        case ["connections", "test", _] if INSTALLED:
+        case ["connections", "test", _]:
             monkeypatch.setenv("AIRFLOW__CORE__TEST_CONNECTION", "Enabled")
             options.func(options)
-        case ["connections", "test", _]:
-            pytest.skip("Airflow does not know the provider where it is not installed")
         case _:
             assert f"airflow {' '.join(arguments)}" in ONLY_READ
 
