@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_api import AirflowApi
-from airflow_stack import IMPATIENT, AirflowStack, airflow_stack
+from airflow_stack import AirflowStack, airflow_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,13 +34,13 @@ def airflow_with_users(home: Path) -> Iterator[AirflowStack]:
     passwords = home / "passwords.json"
     passwords.write_text(json.dumps({name: name for name in USERS}))
     settings = {
-        **IMPATIENT,
-        "CORE__PARALLELISM": "4",
         "CORE__TEST_CONNECTION": "Enabled",
         "CORE__AUTH_MANAGER": "rights.PerDagAuthManager",
         "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
     with airflow_stack(home, speed=SPEED, seed=1, dags=HERE / "dags", settings=settings) as running:
         running.api = as_user(running, "admin")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow_with_users import airflow_with_users, as_user
+from chromium import CHROMIUM, DESKTOP, find_chromium
 from generations import Generations
 from playwright.sync_api import expect
 
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 HERE = Path(__file__).parent
-CHROMIUM = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-
-DESKTOP: dict[str, Any] = {"viewport": {"width": 1440, "height": 1000}}
 PATIENCE = 60_000.0
 """Milliseconds for what takes a moment on a free machine."""
 
@@ -57,14 +52,6 @@ def generations(airflow: AirflowStack) -> Generations:
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
     return {"executable_path": find_chromium(), "args": CHROMIUM.split()}
-
-
-def find_chromium() -> str:
-    """Return the Chromium of this machine: Playwright's own is a download of its own."""
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not found:
-        raise RuntimeError("no Chromium: apt-get install chromium, or name one in CHROMIUM")
-    return found
 
 
 @pytest.fixture(scope="session")

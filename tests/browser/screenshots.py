@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "stack")]
 
 from airflow_with_users import airflow_with_users, as_user  # noqa: E402
-from conftest import CHROMIUM, DESKTOP, find_chromium  # noqa: E402
+from chromium import CHROMIUM, DESKTOP, find_chromium  # noqa: E402
 from generations import BROKEN, FAULTS, RENDERING  # noqa: E402
 from PIL import Image  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
