@@ -64,7 +64,7 @@ def make_films(airflow: AirflowStack) -> list[Run]:
 def main() -> int:
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
-    home = Path(tempfile.mkdtemp(prefix="pixverse-screenshots-"))
+    home = Path(tempfile.mkdtemp(prefix="airflow-"))
     with airflow_with_users(home) as airflow, sync_playwright() as playwright:
         runs = make_films(airflow)
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM.split())
@@ -102,7 +102,8 @@ def save(page: Page, path: Path, *, wait: float) -> None:
     """Take a picture once everything has moved into place, with no more colours than it needs."""
     page.wait_for_timeout(wait)
     picture = Image.open(io.BytesIO(page.screenshot()))
-    picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    # Keeps the few pixels of a colour of their own, as in a logo.
+    picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
     print(f"{path}: {path.stat().st_size // 1024} KiB")
 
 
