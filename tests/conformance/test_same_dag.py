@@ -21,7 +21,7 @@ SOON = 0.1
 FOLDER = Path(__file__).parents[2] / "dags_examples"
 EXAMPLES = {
     "text_to_video": ("dragon.mp4", Film(1280, 720, 5.0)),
-    "image_to_video": ("presenter.mp4", Film(1280, 720, 5.0, sounds=True)),
+    "news_presenter": ("presenter.mp4", Film(1280, 720, 5.0, sounds=True)),
     "seamless_loop": ("loop.mp4", Film(1280, 720, 8.0)),
 }
 """The examples whose task is sold everywhere, and what they are to leave."""

@@ -57,6 +57,10 @@ WORDS = {
 SHARED = {
     # One of the words for a task, which users read in the result, and part of a vendor's model id too.
     "text-to-video": {"requests.py"},
+    # The gallery is a server of its own: its paths, and HTTP's and Starlette's words.
+    "generations": {"plugins/gallery_app.py", "plugins/gallery_data.py"},
+    "Authorization": {"plugins/gallery_app.py"},
+    "media_type": {"plugins/gallery_app.py", "plugins/gallery_video.py"},
 }
 """Words that mean something else, or the same to everyone, in the modules named."""
 
