@@ -29,7 +29,7 @@ help:
 	@echo 'make test [ARGS=...]                          the tests (make test-oldest: on the oldest Airflow)'
 	@echo 'make test-stack [SEED=...]                    the tests that need a real Airflow, some ten minutes'
 	@echo 'make test-browser                             the tests of what Airflow shows, in Chromium'
-	@echo 'make screenshots                              the pictures of the docs, anew'
+	@echo 'make screenshots                              pictures of the pages, in build/screenshots'
 	@echo 'make chaos [SEED=...] [GATEWAY=...]           many videos while workers and triggerers are killed'
 	@echo 'make bench                                    the figures of docs/performance.md, some eight minutes'
 	@echo 'make bench-airflow                            slot-seconds a video, deferred and not, in a real Airflow'
@@ -76,7 +76,7 @@ test-browser: $(READY)
 
 screenshots: $(READY)
 	bash scripts/ensure_chromium.sh
-	$(BIN)/python tests/browser/screenshots.py docs/images
+	$(BIN)/python tests/browser/screenshots.py build/screenshots
 
 chaos: $(READY)
 	SEED=$(SEED) GATEWAY=$(GATEWAY) GENERATIONS=$(GENERATIONS) KILLS=$(KILLS) \

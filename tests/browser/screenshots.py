@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes the pictures of `docs/images/`: `python tests/browser/screenshots.py docs/images`."""
+"""Takes pictures of what people see, to be looked at; the best of them are in `docs/images/`."""
 
 from __future__ import annotations
 
@@ -102,8 +102,7 @@ def save(page: Page, path: Path, *, wait: float) -> None:
     """Take a picture once everything has moved into place, with no more colours than it needs."""
     page.wait_for_timeout(wait)
     picture = Image.open(io.BytesIO(page.screenshot()))
-    # Keeps the few pixels of a colour of their own, as in a logo.
-    picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
+    picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path}: {path.stat().st_size // 1024} KiB")
 
 

@@ -94,6 +94,7 @@ def test_it_saves_what_was_chosen(form: Page, airflow: AirflowStack) -> None:
     form.get_by_role("button", name="Save").click()
     try:
         expect(form.get_by_role("row").filter(has_text="by_form")).to_be_visible()
+        expect(form.get_by_role("dialog")).to_have_count(0)
         saved = airflow.api.call("GET", "/connections/by_form")
         assert json.loads(saved["extra"]) == {
             "gateway": "pixverse",
