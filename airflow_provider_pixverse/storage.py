@@ -10,6 +10,7 @@ video. At no time are more than a few MiB of it in memory.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import os
 import posixpath
@@ -19,12 +20,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_pixverse.exceptions import PixverseDownloadError, PixverseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
 
     from airflow_provider_pixverse.client import Download
@@ -34,11 +35,11 @@ log = logging.getLogger(__name__)
 RETRY_DELAYS = (1.0, 5.0)
 """Seconds before each further download of a video that did not arrive whole."""
 
-BLOCK = 8 * 1024 * 1024
-"""Bytes that an object store's client collects before it sends a part; S3 takes 10,000 of at least 5 MiB."""
+BLOCK = 1024 * 1024
+"""Bytes that are hashed and written together; two such blocks are in memory."""
 
-HASHED_TOGETHER = 1024 * 1024
-"""Bytes that are handed to the thread that hashes them, together."""
+PART = 8 * 1024 * 1024
+"""Bytes that an object store's client collects before it sends a part; S3 takes 10,000 of at least 5 MiB."""
 
 LONGEST_NAME = 120
 """Characters of an id in a file name; file systems take 255 bytes."""
@@ -140,18 +141,25 @@ def _save_once(
 ) -> SavedVideo:
     # A name of its own for each writer: a worker presumed dead may still be writing beside its retry.
     beside = posixpath.join(posixpath.dirname(path), f".pixverse-{secrets.token_hex(8)}.part")
-    boxes = BoxWalk()
-    with download() as video, _removed_on_failure(fs, beside), Digest() as digest:
+    boxes, sha256 = BoxWalk(), hashlib.sha256()
+    # A block is hashed, a third of what saving costs, in a thread while it is written and the next arrives.
+    with download() as video, _removed_on_failure(fs, beside), ThreadPoolExecutor(1) as thread:
+        hashing: Future[None] | None = None
         with _opened(fs, beside) as file:
-            for chunk in video.chunks:
-                boxes.feed(chunk)
-                digest.update(chunk)
-                file.write(chunk)
+            for block in in_blocks(video.chunks):
+                boxes.feed(block)
+                if hashing:
+                    hashing.result()
+                hashing = thread.submit(sha256.update, block)
+                # A client of an object store may keep what it is given for longer than the block holds.
+                file.write(block if _is_local(fs) else bytes(block))
+        if hashing:
+            hashing.result()
         if video.length is not None and boxes.size != video.length:
             raise PixverseDownloadError(f"{boxes.size} bytes of {video.length} arrived")
         if fault := boxes.fault():
             raise PixverseDownloadError(f"it is not an MP4: {fault}")
-        saved = SavedVideo(boxes.size, digest.hexdigest())
+        saved = SavedVideo(boxes.size, sha256.hexdigest())
         _move_into_place(fs, beside, path)
     return saved
 
@@ -171,18 +179,21 @@ def replace_file(fs: FileSystem, path: str, content: bytes) -> None:
         _move_into_place(fs, beside, path)
 
 
+def _is_local(fs: FileSystem) -> bool:
+    return "file" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
+
+
 def _opened(fs: FileSystem, path: str) -> Any:
     try:
-        return fs.open(path, "wb", block_size=BLOCK)
+        return fs.open(path, "wb", block_size=PART)
     except FileNotFoundError:
         # Only where it has to be: to an object store, asking for a folder means asking for rights.
         fs.makedirs(posixpath.dirname(path), exist_ok=True)
-        return fs.open(path, "wb", block_size=BLOCK)
+        return fs.open(path, "wb", block_size=PART)
 
 
 def _move_into_place(fs: FileSystem, beside: str, path: str) -> None:
-    protocols = (fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol
-    if "file" in protocols:
+    if _is_local(fs):
         # fsspec moves like mv does, into the folder where the target is one.
         os.replace(beside, path)
     else:
@@ -230,51 +241,25 @@ def _as_name(generation_id: str) -> str:
     return f"{name[: LONGEST_NAME - 17]}-{hashlib.sha256(generation_id.encode()).hexdigest()[:16]}"
 
 
-class Digest:
+def in_blocks(chunks: Iterable[bytes]) -> Iterator[memoryview]:
     """
-    Takes the SHA-256 of bytes as they come by, in a thread beside: it is a third of what saving costs.
+    Gather what arrives in small pieces into blocks of :data:`BLOCK` bytes, the last one shorter.
 
-    At most two times :data:`HASHED_TOGETHER` bytes are held for it. Use as a context manager.
+    Each block takes the place of the one before the last: it holds until the next but one is asked for.
     """
-
-    def __init__(self) -> None:
-        self._sha256 = hashlib.sha256()
-        self._thread = ThreadPoolExecutor(1)
-        self._hashing: Future[None] | None = None
-        self._chunks: list[bytes] = []
-        self._size = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._thread.shutdown()
-
-    def update(self, chunk: bytes) -> None:
-        """Take the next bytes."""
-        self._chunks.append(chunk)
-        self._size += len(chunk)
-        if self._size >= HASHED_TOGETHER:
-            self._hash_beside()
-
-    def hexdigest(self) -> str:
-        """Return the SHA-256 of all of them, in hex."""
-        self._hash_beside()
-        self._finish()
-        return self._sha256.hexdigest()
-
-    def _hash_beside(self) -> None:
-        self._finish()
-        chunks, self._chunks, self._size = self._chunks, [], 0
-        self._hashing = self._thread.submit(self._hash, chunks)
-
-    def _hash(self, chunks: list[bytes]) -> None:
-        for chunk in chunks:
-            self._sha256.update(chunk)
-
-    def _finish(self) -> None:
-        if self._hashing is not None:
-            self._hashing.result()
+    blocks = itertools.cycle([memoryview(bytearray(BLOCK)), memoryview(bytearray(BLOCK))])
+    block, filled = next(blocks), 0
+    for chunk in chunks:
+        rest = memoryview(chunk)
+        while rest:
+            step = min(len(rest), BLOCK - filled)
+            block[filled : filled + step] = rest[:step]
+            rest, filled = rest[step:], filled + step
+            if filled == BLOCK:
+                yield block
+                block, filled = next(blocks), 0
+    if filled:
+        yield block[:filled]
 
 
 class BoxWalk:
@@ -293,7 +278,7 @@ class BoxWalk:
         self._broken = ""
         self._start = b""
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes."""
         self.size += len(chunk)
         self._start = (self._start + chunk[:16])[:16]

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import logging
 import os
+import random
 import threading
 import tracemalloc
 from contextlib import contextmanager, suppress
@@ -19,7 +20,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_pixverse.client import Download
 from airflow_provider_pixverse.exceptions import PixverseDownloadError
-from airflow_provider_pixverse.storage import RETRY_DELAYS, BoxWalk, file_name, save
+from airflow_provider_pixverse.storage import BLOCK, RETRY_DELAYS, BoxWalk, file_name, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -195,9 +196,31 @@ class TestWhole:
         # S3 takes 10,000 parts of at least 5 MiB.
         assert size >= 5 * 2**20
 
+    @pytest.mark.parametrize("chunk", [CHUNK, BLOCK - 1, BLOCK, 5 * BLOCK])
+    @pytest.mark.parametrize("size", [2 * BLOCK, 4 * BLOCK + 1])
+    def test_however_many_blocks_it_fills(self, size: int, chunk: int, tmp_path: Path) -> None:
+        video = WHOLE["an open mdat"]
+        video += random.Random(size).randbytes(size - len(video))
+        saved = keep(Source(video, chunk=chunk), tmp_path / "a.mp4")
+        assert (tmp_path / "a.mp4").read_bytes() == video
+        assert saved.sha256 == hashlib.sha256(video).hexdigest()
+
+    def test_an_object_store_may_keep_what_it_is_given(self) -> None:
+        written: list[bytes] = []
+
+        class Keeping(MemoryFileSystem):
+            def open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
+                file = super().open(path, mode, **kwargs)
+                file.write = written.append
+                return file
+
+        video = WHOLE["an open mdat"] + random.Random(1).randbytes(4 * BLOCK)
+        keep(Source(video, chunk=CHUNK), f"/{uuid4()}.mp4", fs=Keeping())
+        assert b"".join(written) == video
+
     def test_two_at_once_do_not_spoil_one_another(self, tmp_path: Path) -> None:
-        # More than a file object holds back, so that the disk has seen some of it.
-        video = FTYP + MOOV + box(b"mdat", b"d" * 100_000)
+        # More than is written at a time, so that the disk has seen some of it.
+        video = FTYP + MOOV + box(b"mdat", b"d" * 3 * BLOCK)
         target, second_began, first_ended = tmp_path / "a.mp4", threading.Event(), threading.Event()
 
         @contextmanager
@@ -216,10 +239,10 @@ class TestWhole:
         second = threading.Thread(target=keep_second)
 
         def early() -> Iterator[bytes]:
-            yield video[:50_000]
+            yield video[: 2 * BLOCK]
             second.start()
             second_began.wait(5)
-            yield video[50_000:]
+            yield video[2 * BLOCK :]
 
         try:
             saved = keep(lambda: in_parts(early()), target)
