@@ -31,7 +31,7 @@ help:
 	@echo 'make test-browser                             the tests of what Airflow shows, in Chromium'
 	@echo 'make screenshots                              pictures of the pages, in build/screenshots'
 	@echo 'make chaos [SEED=...] [GATEWAY=...]           many videos while workers and triggerers are killed'
-	@echo 'make bench                                    the figures of docs/performance.md, some eight minutes'
+	@echo 'make bench                                    the figures of docs/performance.md, some ten minutes'
 	@echo 'make bench-airflow                            slot-seconds a video, deferred and not, in a real Airflow'
 	@echo 'make bench-cluster                            300 videos on a cluster that loses a worker, a triggerer'
 	@echo 'make lint | fix                               what CI checks | repair what can be repaired'

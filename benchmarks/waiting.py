@@ -16,6 +16,7 @@ import os
 import random
 import resource
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,6 @@ COLUMNS = (
     f"{'who waits':<22} {'waits':>6} {'every':>6} {'polls':>7} {'of asked':>9} {'CPU a poll':>11} "
     f"{'lag p50':>9} {'lag p99':>9} {'memory each':>12} {'connections':>12} {'look-ups':>9}"
 )
-CONNECTIONS = 100
 PROBE = 0.01
 """Seconds for which the probe of the event loop's lag sleeps."""
 
@@ -51,12 +51,12 @@ class Lag:
         return sorted(self.seconds)[min(len(self.seconds) - 1, int(len(self.seconds) * share))]
 
 
-def provider(url: str, number: int, interval: float) -> Callable[[], Awaitable[None]]:
+def provider(url: str, number: int, interval: float, connections: int) -> Callable[[], Awaitable[None]]:
     """This provider's trigger, as a triggerer runs it."""
     from airflow_provider_pixverse.hooks import pixverse as hooks
     from airflow_provider_pixverse.triggers.pixverse import PixverseGenerationTrigger
 
-    extra = {"gateway": "aimlapi", "max_connections": CONNECTIONS}
+    extra = {"gateway": "aimlapi", "max_connections": connections}
     connect("PIXVERSE_DEFAULT", conn_type="pixverse", password="key", host=url, extra=extra)
     count_calls(hooks, "get_async_connection")
     trigger = PixverseGenerationTrigger(
@@ -65,7 +65,7 @@ def provider(url: str, number: int, interval: float) -> Callable[[], Awaitable[N
     return lambda: anext(trigger.run())
 
 
-def official(url: str, number: int, interval: float) -> Callable[[], Awaitable[None]]:
+def official(url: str, number: int, interval: float, connections: int) -> Callable[[], Awaitable[None]]:
     """The batch trigger of apache-airflow-providers-anthropic."""
     from airflow.providers.anthropic.hooks.anthropic import AnthropicHook
     from airflow.providers.anthropic.triggers.batch import AnthropicBatchTrigger
@@ -81,18 +81,18 @@ def official(url: str, number: int, interval: float) -> Callable[[], Awaitable[N
     return run
 
 
-def plain_loop(url: str, number: int, interval: float) -> Callable[[], Awaitable[None]]:
+def plain_loop(url: str, number: int, interval: float, connections: int) -> Callable[[], Awaitable[None]]:
     """A loop over one shared httpx client, with a semaphore before its pool."""
     import httpx
 
     if not hasattr(plain_loop, "client"):
-        limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         plain_loop.client = httpx.AsyncClient(limits=limits)  # type: ignore[attr-defined]
-        plain_loop.slots = asyncio.Semaphore(CONNECTIONS)  # type: ignore[attr-defined]
+        plain_loop.slots = asyncio.Semaphore(connections)  # type: ignore[attr-defined]
     return lambda: poll(plain_loop.client, plain_loop.slots, url, number, interval)  # type: ignore[attr-defined]
 
 
-def client_each(url: str, number: int, interval: float) -> Callable[[], Awaitable[None]]:
+def client_each(url: str, number: int, interval: float, connections: int) -> Callable[[], Awaitable[None]]:
     """The same loop with a client for each wait."""
     import httpx
 
@@ -144,12 +144,13 @@ def memory() -> int:
 
 
 async def measure(url: str, options: argparse.Namespace) -> str:
-    make, interval = WAITERS[options.who], options.interval
+    interval = options.interval
+    make = partial(WAITERS[options.who], interval=interval, connections=options.connections)
     # One of them comes first, so that what is loaded once is not counted as each one's.
-    first = asyncio.ensure_future(make(url, 0, interval)())
+    first = asyncio.ensure_future(make(url, 0)())
     await asyncio.sleep(2.0)
     before = memory()
-    waits = [asyncio.ensure_future(make(url, n, interval)()) for n in range(1, options.waits)]
+    waits = [asyncio.ensure_future(make(url, n)()) for n in range(1, options.waits)]
     await asyncio.sleep(interval + 2.0)
 
     lag, begun, cpu = Lag(), counts(url), time.process_time()
@@ -180,6 +181,9 @@ def main() -> None:
     parser.add_argument("--who", choices=WAITERS, default="provider", help="whose waits (default: provider)")
     parser.add_argument("--waits", type=int, default=5000, help="how many (default: 5000)")
     parser.add_argument("--interval", type=float, default=10.0, help="seconds between polls (default: 10)")
+    parser.add_argument(
+        "--connections", type=int, default=100, help="most connections to the server (default: 100)"
+    )
     parser.add_argument("--columns", action="store_true", help="print the names of the columns only")
     options = parser.parse_args()
     if options.columns:
