@@ -80,16 +80,8 @@ def the_running_task(stack: AirflowStack) -> RunningTask:
 
 def kill_trigger_runner(triggerer: Component) -> bool:
     """End the process in which the triggers run, and leave its supervisor to see to that."""
-    leader = psutil.Process(triggerer.process.pid)
-    runners = [each for each in leader.children() if "serve-logs" not in " ".join(_command(each))]
-    return any([kill(each) for each in runners])
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return list(process.cmdline())
-    except (psutil.NoSuchProcess, psutil.ZombieProcess):
-        return []
+    # Its only children: no log server is started here.
+    return any([kill(each) for each in _children(psutil.Process(triggerer.process.pid))])
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

@@ -50,8 +50,8 @@ def test_chaos(scenario: Scenario, seed: int, capsys: pytest.CaptureFixture[str]
 
 def test_without_the_record_chaos_costs_money(scenario: Scenario) -> None:
     """The control: with `durable=False` the same judge finds what was paid for twice."""
-    # Both are killed when they have bought and not deferred yet.
-    scenario.faults({"on": "poll", "hang": True, "times": 2})
+    # Both are killed when they have bought and were not told yet.
+    scenario.faults({"on": "submit", "hang": True, "times": 2})
     run, prompts = start(scenario, "chaos_without_record", 2)
     scenario.stack.sandbox.await_use(times=2)
     assert all([task.kill_runner() for task in running_tasks(scenario.stack)])

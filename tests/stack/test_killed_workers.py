@@ -20,8 +20,8 @@ KILLS = {"the operator's process": RunningTask.kill_runner, "the whole worker": 
 @pytest.mark.parametrize("kill", KILLS.values(), ids=KILLS)
 def test_worker_dies_after_submit(scenario: Scenario, kill: Callable[[RunningTask], bool]) -> None:
     """Row "worker dies after submit": a retry re-attaches to the same id."""
-    # Bought and noted, and stuck in the first look at it.
-    scenario.faults({"on": "poll", "hang": True})
+    # Bought, waited for, and stuck in the download.
+    scenario.faults({"on": "download", "hang": True})
     run = scenario.run("durable")
     scenario.stack.sandbox.await_use()
     assert kill(the_running_task(scenario.stack))
@@ -93,7 +93,7 @@ def test_worker_dies_while_it_waits_for_the_video(scenario: Scenario) -> None:
 
 def test_scheduler_and_its_workers_die(scenario: Scenario) -> None:
     """Promise 3, "restarts": everything that schedules and runs tasks is gone for a while."""
-    scenario.faults({"on": "poll", "hang": True})
+    scenario.faults({"on": "download", "hang": True})
     run = scenario.run("durable")
     scenario.stack.sandbox.await_use()
     scenario.stack.component("scheduler").kill()
@@ -104,7 +104,7 @@ def test_scheduler_and_its_workers_die(scenario: Scenario) -> None:
 
 def test_request_changes_between_tries(scenario: Scenario) -> None:
     """Row "request changed since the submission": a new video, with a warning that names the old id."""
-    scenario.faults({"on": "poll", "hang": True})
+    scenario.faults({"on": "download", "hang": True})
     run = scenario.run("changing")
     scenario.stack.sandbox.await_use()
     assert the_running_task(scenario.stack).kill_runner()

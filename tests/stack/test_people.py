@@ -43,7 +43,7 @@ def test_cleared_after_it_delivered(scenario: Scenario) -> None:
     run = scenario.run("durable")
     assert run.await_end() == "success"
     first = scenario.assert_delivered(run)
-    scenario.faults({"on": "poll", "hang": True})
+    scenario.faults({"on": "download", "hang": True})
     run.clear()
     scenario.stack.sandbox.await_use()
     assert the_running_task(scenario.stack).kill_runner()
