@@ -448,6 +448,7 @@ def test_what_a_killed_process_left_half_written_is_not_in_the_way(
     dying = task()
     with monkeypatch.context() as killed:
         killed.setattr(storage, "_removed_on_failure", lambda *_: nullcontext())
+        killed.setattr(storage, "BLOCK", 50)
         assert dying.crash("in the download")
     (part,) = dying.folder.iterdir()
     assert (part.suffix, part.stat().st_size) == (".part", 100)

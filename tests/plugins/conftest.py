@@ -24,17 +24,19 @@ URL = "/pixverse-gallery/"
 
 @pytest.fixture
 def session(airflow_db: Path) -> Iterator[Session]:
-    """Return a session of the API server's database, with no generations in it when the test ends."""
+    """Return a session of the API server's database, with no generations in it when the test begins."""
     from airflow.models import DagRun, TaskInstance
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
     with create_session(scoped=False) as session:
-        yield session
-        session.rollback()
+        # Whatever ran before in this process has left its own: tests of examples run whole DAGs.
         for model in (XComModel, TaskInstance, DagRun):
             session.execute(delete(model))
+        session.commit()
+        yield session
+        session.rollback()
 
 
 @pytest.fixture(scope="session")
