@@ -32,7 +32,7 @@ def save(url: str, target: str) -> None:
 
     # What is loaded once is not counted: a small video comes first.
     small = url.rsplit("/", 1)[0] + f"/{MIB}.mp4"
-    storage.save(partial(download, small), LocalFileSystem(), target, generation_id="small")
+    storage.save(partial(download, small), LocalFileSystem(), f"{target}.small", generation_id="small")
     before, begun = peak_memory(), time.perf_counter()
     storage.save(partial(download, url), LocalFileSystem(), target, generation_id="large")
     print(json.dumps({"seconds": time.perf_counter() - begun, "more": peak_memory() - before}))
