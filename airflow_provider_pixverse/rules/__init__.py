@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every decision: values in, values out, no I/O and no clock."""
