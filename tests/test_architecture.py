@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 PACKAGE = "airflow_provider_pixverse"
 ROOT = Path(airflow_provider_pixverse.__file__).parent
 
-PURE = ("requests", "generation", "catalog", "exceptions", "polling", "submission", "media", "gateways")
+PURE = (
+    "redaction",
+    "requests",
+    "generation",
+    "catalog",
+    "exceptions",
+    "polling",
+    "submission",
+    "media",
+    "gateways",
+)
 KNOWS_AIRFLOW = (
     "decorators",
     "hooks",
