@@ -18,17 +18,16 @@ import logging
 import random
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 from weakref import WeakKeyDictionary
 
-from airflow_provider_pixverse.client import MAX_CONNECTIONS, REQUEST_TIMEOUT, Client, tls_context
+from airflow_provider_pixverse.client import tls_context
 from airflow_provider_pixverse.exceptions import (
     PixverseAuthError,
     PixverseError,
     PixverseNotFoundError,
 )
-from airflow_provider_pixverse.gateways import make_gateway
 from airflow_provider_pixverse.generation import Generation
 from airflow_provider_pixverse.polling import (
     Deliver,
@@ -45,8 +44,8 @@ from airflow_provider_pixverse.polling import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from airflow_provider_pixverse.gateways.base import Gateway
-
+    from airflow_provider_pixverse.client import Client
+    from airflow_provider_pixverse.connection import Settings
 
 log = logging.getLogger(__name__)
 
@@ -55,39 +54,6 @@ SETTINGS_AGE = 60.0
 
 KEY_RENEWAL = 60.0
 """Seconds between attempts to find a newer API key after the one in use was refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """
-    What a connection says about its gateway.
-
-    :param gateway: Name of the gateway.
-    :param api_key: The key; left out of ``repr``.
-    :param base_url: Base of everything the gateway offers; empty for the vendor's own.
-    :param region: The vendor's region, where it has several and ``base_url`` is empty.
-    :param request_timeout: Seconds that an answer may take.
-    :param max_connections: Most connections open to the gateway at a time.
-    """
-
-    gateway: str
-    api_key: str = field(repr=False)
-    base_url: str = ""
-    region: str | None = None
-    request_timeout: float = REQUEST_TIMEOUT
-    max_connections: int = MAX_CONNECTIONS
-
-    def make_gateway(self) -> Gateway:
-        """Return the contract that this connection speaks."""
-        return make_gateway(self.gateway, self.api_key, base_url=self.base_url, region=self.region)
-
-    def client(self) -> Client:
-        """Return a client for this connection."""
-        return Client(
-            self.make_gateway(),
-            request_timeout=self.request_timeout,
-            max_connections=self.max_connections,
-        )
 
 
 class _Session:

@@ -43,9 +43,10 @@ KNOWS_AIRFLOW = (
 MAY_USE_OF_THE_PACKAGE = {
     **dict.fromkeys(PURE, PURE),
     "client": PURE,
-    "poller": (*PURE, "client"),
+    "connection": (*PURE, "client"),
+    "poller": (*PURE, "client", "connection"),
     "storage": (*PURE, "client"),
-    "hooks": (*PURE, "client", "poller", "storage", "hooks"),
+    "hooks": (*PURE, "client", "connection", "poller", "storage", "hooks"),
     "links": ("hooks", "links"),
     # What a gateway says and how it is reached is the hook's business.
     **dict.fromkeys(
@@ -172,8 +173,8 @@ def test_only_the_client_sends() -> None:
         for name in imported(ast.parse(source)):
             rooms.setdefault(name.split(".")[0], set()).add(path.split("/")[0])
             rooms.setdefault(name, set()).add(path.split("/")[0])
-    assert rooms["httpx"] == {"client.py", "gateways", "hooks"}
-    for path, source in sources("hooks").items():
+    assert rooms["httpx"] == {"client.py", "connection.py", "gateways", "hooks"}
+    for path, source in (sources("hooks") | sources("connection")).items():
         used = {word for node in ast.walk(ast.parse(source)) if (word := _effect(node)).startswith("httpx")}
         assert used <= {"httpx.InvalidURL"}, path
     for library in ("requests", "aiohttp", "urllib3", "http", "socket", "urllib.request"):

@@ -17,6 +17,7 @@ import pytest
 from aiohttp import web
 
 from airflow_provider_pixverse.client import Client
+from airflow_provider_pixverse.connection import Settings
 from airflow_provider_pixverse.exceptions import (
     PixverseAuthError,
     PixverseGenerationFailed,
@@ -29,7 +30,6 @@ from airflow_provider_pixverse.poller import (
     KEY_RENEWAL,
     SETTINGS_AGE,
     Poller,
-    Settings,
     _shared,
     shared_poller,
 )

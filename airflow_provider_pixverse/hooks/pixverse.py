@@ -7,6 +7,7 @@ import asyncio
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -15,24 +16,21 @@ from airflow.providers.common.compat.connection import get_async_connection, get
 from airflow.providers.common.compat.sdk import BaseHook, ObjectStoragePath
 
 from airflow_provider_pixverse import catalog, poller, storage
-from airflow_provider_pixverse.client import MAX_CONNECTIONS, REQUEST_TIMEOUT, download
+from airflow_provider_pixverse.client import download
+from airflow_provider_pixverse.connection import CONN_TYPE, Settings, read_settings
 from airflow_provider_pixverse.exceptions import (
-    PixverseAuthError,
     PixverseError,
     PixverseRequestError,
     PixverseResponseError,
     PixverseUnavailableError,
 )
-from airflow_provider_pixverse.gateways import DEFAULT_GATEWAY, make_gateway
+from airflow_provider_pixverse.hooks.lookup import explained
 from airflow_provider_pixverse.hooks.media import read_medium
 from airflow_provider_pixverse.media import check_medium
-from airflow_provider_pixverse.poller import Settings
 from airflow_provider_pixverse.polling import Decision, Watch, decide, first_look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-
-    from airflow.providers.common.compat.sdk import Connection
 
     from airflow_provider_pixverse.generation import Balance, Cost, Generation
     from airflow_provider_pixverse.media import Medium
@@ -54,7 +52,7 @@ class PixverseHook(BaseHook):
 
     conn_name_attr: ClassVar[str] = "pixverse_conn_id"
     default_conn_name: ClassVar[str] = "pixverse_default"
-    conn_type: ClassVar[str] = "pixverse"
+    conn_type: ClassVar[str] = CONN_TYPE
     hook_name: ClassVar[str] = "PixVerse"
 
     def __init__(self, pixverse_conn_id: str = default_conn_name, **kwargs: Any) -> None:
@@ -67,12 +65,15 @@ class PixverseHook(BaseHook):
         """
         What the connection says, looked up once.
 
-        :raises PixverseAuthError: where it has no usable API key.
-        :raises PixverseRequestError: where a field of it is wrong.
+        :raises PixverseAuthError: if it has no usable API key.
+        :raises PixverseRequestError: if there is no such connection, or a field of it is wrong.
+        :raises PixverseNotSentError: if it could not be looked up, as a secrets backend is away.
         """
         if self._settings is None:
-            connection = self.get_connection(self.pixverse_conn_id)
-            self._settings = read_settings(connection, connection.extra_dejson)
+            with explained(self.pixverse_conn_id):
+                connection = self.get_connection(self.pixverse_conn_id)
+                extra = connection.extra_dejson
+            self._settings = read_settings(connection, extra)
         return self._settings
 
     def get_conn(self) -> Settings:
@@ -301,86 +302,15 @@ def shared_poller(conn_id: str) -> poller.Poller:
     return poller.shared_poller(conn_id, partial(_look_up, conn_id))
 
 
-def read_settings(connection: Connection, extra: dict[str, Any]) -> Settings:
-    """
-    Read a connection.
-
-    :param connection: The connection.
-    :param extra: Its extra, decoded.
-    :raises PixverseAuthError: where it has no usable API key.
-    :raises PixverseRequestError: where another field is wrong.
-    """
-    key = (connection.password or "").strip()
-    if not key or not key.isascii() or not key.isprintable():
-        fault = "has characters that no API key has" if key else "is empty"
-        raise PixverseAuthError(
-            f"The password of connection {connection.conn_id!r}, which is the API key, {fault}."
-        )
-    if not isinstance(extra, dict) or (
-        not extra and (connection.extra or "{}").strip() not in ("{}", "null")
-    ):
-        raise PixverseRequestError(
-            f"The extra of connection {connection.conn_id!r} is not a JSON object, so its gateway is "
-            f"not known."
-        )
-    gateway = str(extra.get("gateway") or DEFAULT_GATEWAY).strip().lower()
-    region = str(extra.get("region") or "").strip().lower() or None
-    base_url = _base_url(connection)
-    make_gateway(gateway, key, base_url=base_url, region=region)
-    return Settings(
-        gateway=gateway,
-        api_key=key,
-        base_url=base_url,
-        region=region,
-        request_timeout=_positive(extra, "request_timeout", REQUEST_TIMEOUT),
-        max_connections=int(_positive(extra, "max_connections", MAX_CONNECTIONS)),
-    )
-
-
-def _base_url(connection: Connection) -> str:
-    host = (connection.host or "").strip()
-    if not host:
-        return ""
-    if "://" not in host:
-        scheme = connection.schema if connection.schema in ("http", "https") else "https"
-        host = f"{scheme}://{host}"
-    try:
-        url = httpx.URL(host)
-        if connection.port and url.port is None:
-            url = url.copy_with(port=int(connection.port))
-        if url.port is not None and not 0 < url.port < 65536:
-            raise ValueError(f"there is no port {url.port}")
-    except (httpx.InvalidURL, ValueError) as error:
-        raise PixverseRequestError(f"host={host!r} of connection {connection.conn_id!r}: {error}.") from None
-    if url.scheme not in ("http", "https") or not url.host:
-        raise PixverseRequestError(
-            f"host={host!r} of connection {connection.conn_id!r}: allowed is a URL, like https://host/path."
-        )
-    return str(url)
-
-
-def _positive(extra: dict[str, Any], field: str, default: float) -> float:
-    value = extra.get(field)
-    if value in (None, ""):
-        return default
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = 0.0
-    if not 1 <= number < float("inf"):
-        raise PixverseRequestError(
-            f"{field}={value!r} in the connection's extra: allowed is a number from 1 on."
-        )
-    return number
-
-
 async def _resolved(settings: Settings) -> Settings:
     return settings
 
 
 async def _look_up(conn_id: str) -> Settings:
-    connection = await get_async_connection(conn_id)
-    return read_settings(connection, await get_async_extra_dejson(connection))
+    with explained(conn_id, ask_again=False):
+        connection = await get_async_connection(conn_id)
+        extra = await get_async_extra_dejson(connection)
+    return read_settings(connection, extra)
 
 
 async def _look(settings: Settings, generation_id: str) -> Generation:
@@ -389,10 +319,17 @@ async def _look(settings: Settings, generation_id: str) -> Generation:
 
 
 def _run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """Run a coroutine from synchronous code, also where this thread's event loop is already running."""
+    """Run a coroutine from synchronous code, also if this thread's event loop is already running."""
+    if not _in_event_loop():
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(copy_context().run, asyncio.run, work).result()
+
+
+def _in_event_loop() -> bool:
+    # A function of its own: what is raised while a RuntimeError is handled shows it as its own cause.
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
+        return False
+    return True

@@ -30,9 +30,9 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from airflow_provider_pixverse import catalog
+from airflow_provider_pixverse.connection import read_settings
 from airflow_provider_pixverse.gateways import GATEWAYS
 from airflow_provider_pixverse.get_provider_info import get_provider_info
-from airflow_provider_pixverse.hooks.pixverse import read_settings
 from airflow_provider_pixverse.operators.waiting import described, unfinished
 from airflow_provider_pixverse.sandbox.__main__ import _parser as sandbox_options
 from airflow_provider_pixverse.sandbox.faults import read_faults
