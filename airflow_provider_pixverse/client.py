@@ -14,7 +14,6 @@ import time
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,7 +22,6 @@ import httpx
 from airflow_provider_pixverse.exceptions import (
     PixverseDownloadError,
     PixverseError,
-    PixverseNotSentError,
     PixverseRequestError,
     PixverseUnavailableError,
 )
@@ -42,9 +40,15 @@ from airflow_provider_pixverse.submission import (
     decide_on_look_up,
     unfinished,
 )
+from airflow_provider_pixverse.transport import (
+    CONNECT_TIMEOUT,
+    LARGEST_ANSWER,
+    Transport,
+    named,
+    tls_context,
+)
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable, Iterator
 
     from airflow_provider_pixverse.gateways.base import Gateway
@@ -52,14 +56,17 @@ if TYPE_CHECKING:
     from airflow_provider_pixverse.media import Medium
     from airflow_provider_pixverse.requests import GenerationRequest
 
+__all__ = [
+    "LARGEST_ANSWER",
+    "MAX_CONNECTIONS",
+    "REQUEST_TIMEOUT",
+    "Client",
+    "Download",
+    "download",
+    "tls_context",
+]
+
 log = logging.getLogger(__name__)
-
-# httpx logs every URL at INFO: each poll, and the signed URL of each video.
-if logging.getLogger("httpx").level == logging.NOTSET:
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-
-CONNECT_TIMEOUT = 10.0
-"""Seconds to reach a host; how long an answer may take is the connection's request_timeout."""
 
 REQUEST_TIMEOUT = 60.0
 """Seconds that an answer may take, where the connection does not say."""
@@ -67,21 +74,7 @@ REQUEST_TIMEOUT = 60.0
 MAX_CONNECTIONS = 100
 """Connections open to a gateway at a time, where the connection does not say."""
 
-LARGEST_ANSWER = 4 * 1024 * 1024
-"""Bytes beyond which an answer is no answer."""
-
 AnswerT = TypeVar("AnswerT")
-
-
-@cache
-def tls_context() -> ssl.SSLContext:
-    """
-    Return the TLS context of this process.
-
-    Loading the certificates costs some 25 ms and most of a client's memory: an event loop that serves
-    others does it in a thread before it makes its first client.
-    """
-    return httpx.create_ssl_context()
 
 
 class Client:
@@ -107,11 +100,8 @@ class Client:
         self.gateway = gateway
         self._clock = clock
         self._sleep = sleep
-        self._request_timeout = request_timeout
-        self._http = httpx.AsyncClient(
-            verify=tls_context(),
-            timeout=httpx.Timeout(request_timeout, connect=min(CONNECT_TIMEOUT, request_timeout)),
-            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
+        self._transport = Transport(
+            gateway.name, request_timeout=request_timeout, max_connections=max_connections
         )
 
     async def __aenter__(self) -> Self:
@@ -122,7 +112,7 @@ class Client:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def submit(
         self,
@@ -204,7 +194,7 @@ class Client:
         except Exception as error:
             # A medium is read while it is sent, and a file system may raise anything.
             raise PixverseRequestError(
-                f"{field} ({medium.name}) cannot be read, nothing was bought: {_named(error)}"
+                f"{field} ({medium.name}) cannot be read, nothing was bought: {named(error)}"
             ) from error
 
     async def look(self, generation_id: str) -> Generation:
@@ -258,45 +248,7 @@ class Client:
             request = answer
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
-        try:
-            response = await self._http.send(request, stream=True)
-            # httpx bounds each silence; an answer in drips would hold its place without end.
-            async with asyncio.timeout(self._request_timeout):
-                await _read(response)
-            return response
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-            raise PixverseNotSentError(
-                f"{self.gateway.name} could not be reached: {_named(error)}"
-            ) from error
-        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-            # Without its text, which may repeat the header that it is about: the key's.
-            raise PixverseRequestError(
-                f"Nothing was sent to {self.gateway.name}: {type(error).__name__}. Check the connection's "
-                f"host and password."
-            ) from None
-        except (httpx.HTTPError, TimeoutError) as error:
-            raise PixverseUnavailableError(f"{self.gateway.name} did not answer: {_named(error)}") from error
-
-
-async def _read(response: httpx.Response) -> None:
-    """Read an answer, and no more of it than an answer can be: a triggerer serves thousands of others."""
-    try:
-        length = response.headers.get("content-length", "")
-        if length.isascii() and length.isdigit() and int(length) <= LARGEST_ANSWER:
-            await response.aread()
-            return
-        chunks, size = [], 0
-        async for chunk in response.aiter_raw():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > LARGEST_ANSWER:
-                # Cut short it is still told from an answer by whoever reads it: JSON by its missing end.
-                break
-        response.stream = httpx.ByteStream(b"".join(chunks))
-        response.is_stream_consumed = False
-        await response.aread()
-    finally:
-        await response.aclose()
+        return await self._transport.send(request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,9 +286,4 @@ def download(url: str, *, request_timeout: float = REQUEST_TIMEOUT) -> Iterator[
             # Not in chunks of a size of our own: httpx would copy each byte three times for it.
             yield Download(response.iter_raw(), int(length) if length.isdigit() else None)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise PixverseDownloadError(f"{host}: {_named(error)}") from error
-
-
-def _named(error: Exception) -> str:
-    # Many of httpx's errors have no text of their own; their class is what tells them apart.
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise PixverseDownloadError(f"{host}: {named(error)}") from error

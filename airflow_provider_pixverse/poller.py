@@ -27,6 +27,7 @@ from airflow_provider_pixverse.exceptions import (
     PixverseAuthError,
     PixverseError,
     PixverseNotFoundError,
+    PixverseNotSentError,
 )
 from airflow_provider_pixverse.generation import Generation
 from airflow_provider_pixverse.polling import (
@@ -51,6 +52,9 @@ log = logging.getLogger(__name__)
 
 SETTINGS_AGE = 60.0
 """Seconds after which a connection in use is read again: it may be edited while a triggerer lives on."""
+
+LOOK_UP_AGAIN = 10.0
+"""Seconds after which a connection that could not be looked up is looked up again, by one wait for all."""
 
 KEY_RENEWAL = 60.0
 """Seconds between attempts to find a newer API key after the one in use was refused."""
@@ -119,6 +123,7 @@ class Poller:
         self._chance = chance
         self._ended = ended
         self._session: _Session | None = None
+        self._failure: PixverseError | None = None
         self._looked_up_at = self._renewed_at = float("-inf")
         self._looking_up = asyncio.Lock()
         self._pause = Pause()
@@ -160,15 +165,19 @@ class Poller:
                     case never:
                         assert_never(never)
 
-    async def _look(self, watch: Watch, due: float) -> tuple[Look, _Session, float]:
+    async def _look(self, watch: Watch, due: float) -> tuple[Look, _Session | None, float]:
         """
         Look when it is due and the gateway takes requests; at the deadline whether it does or not.
 
-        :return: What was seen, through which session, and when the look was sent.
+        :return: What was seen, through which session (none if the connection could not be looked up), and when.
         """
         while True:
             await self._sleep(max(0.0, due - self._clock()))
-            session = await self._connected()
+            try:
+                session = await self._connected()
+            except PixverseError as error:
+                # Trouble on the way, as that of the gateway is: what is paid for waits it out.
+                return error, None, self._clock()
             async with session.slots:
                 began = self._clock()
                 if session is not self._session:
@@ -190,8 +199,8 @@ class Poller:
         before, self._pause = self._pause, pause(self._pause, watch, look, began=began, now=now)
         if before.until <= now < self._pause.until:
             log.info(
-                "%s Nothing is asked of it for %.0f s, by none of the %d who wait on this connection.",
-                _in_words(look), self._pause.until - now, self._waiting,
+                "%s Pausing all %d waits on this connection for %.0f s.",
+                _in_words(look), self._waiting, self._pause.until - now,
             )  # fmt: skip
 
     @asynccontextmanager
@@ -202,6 +211,7 @@ class Poller:
         finally:
             self._waiting -= 1
             if not self._waiting:
+                self._failure = None
                 session, self._session = self._session, None
                 self._ended()
                 if session is not None:
@@ -218,8 +228,26 @@ class Poller:
         return session
 
     async def _connect(self) -> _Session:
-        settings = await self._look_up_settings()
-        await asyncio.to_thread(tls_context)
+        """
+        Look the connection up and begin a session.
+
+        :raises PixverseError: if that fails; all waits share the failure for a while, so that thousands of
+            them do not look it up thousands of times.
+        """
+        if self._failure is not None and self._clock() - self._looked_up_at < LOOK_UP_AGAIN:
+            raise self._failure
+        try:
+            settings = await self._look_up_settings()
+            await asyncio.to_thread(tls_context)
+        except Exception as error:
+            self._looked_up_at = self._clock()
+            self._failure = (
+                error
+                if isinstance(error, PixverseError)
+                else PixverseNotSentError(f"the connection could not be looked up ({type(error).__name__})")
+            )
+            raise self._failure from None
+        self._failure = None
         self._session, self._looked_up_at = _Session(settings), self._clock()
         return self._session
 
@@ -228,7 +256,9 @@ class Poller:
         try:
             settings = await self._look_up_settings()
         except Exception as error:
-            log.warning("The connection cannot be read again (%s); what it said holds.", type(error).__name__)
+            log.warning(
+                "Could not re-read the connection (%s); keeping the previous settings.", type(error).__name__
+            )
             settings = session.settings
         self._looked_up_at = self._clock()
         if settings == session.settings:
@@ -244,10 +274,14 @@ class Poller:
                 await self._look_up_again(refused)
             return self._session is not refused
 
-    async def _has_changed(self, asked: _Session, watch: Watch) -> bool:
+    async def _has_changed(self, asked: _Session | None, watch: Watch) -> bool:
         """Return whether the connection leads elsewhere since a gateway has called this id unknown."""
         async with self._looking_up:
-            if self._session is asked and self._looked_up_at <= (watch.missing_since or 0.0):
+            if (
+                asked is not None
+                and self._session is asked
+                and self._looked_up_at <= (watch.missing_since or 0.0)
+            ):
                 await self._look_up_again(asked)
             return self._session is not asked
 

@@ -42,7 +42,9 @@ KNOWS_AIRFLOW = (
 )
 MAY_USE_OF_THE_PACKAGE = {
     **dict.fromkeys(PURE, PURE),
-    "client": PURE,
+    "proxies": (),
+    "transport": (*PURE, "proxies"),
+    "client": (*PURE, "transport"),
     "connection": (*PURE, "client"),
     "poller": (*PURE, "client", "connection"),
     "storage": (*PURE, "client"),
@@ -173,12 +175,14 @@ def test_only_the_client_sends() -> None:
         for name in imported(ast.parse(source)):
             rooms.setdefault(name.split(".")[0], set()).add(path.split("/")[0])
             rooms.setdefault(name, set()).add(path.split("/")[0])
-    assert rooms["httpx"] == {"client.py", "connection.py", "gateways", "hooks"}
+    assert rooms["httpx"] == {"client.py", "connection.py", "gateways", "hooks", "transport.py"}
     for path, source in (sources("hooks") | sources("connection")).items():
         used = {word for node in ast.walk(ast.parse(source)) if (word := _effect(node)).startswith("httpx")}
         assert used <= {"httpx.InvalidURL"}, path
     for library in ("requests", "aiohttp", "urllib3", "http", "socket", "urllib.request"):
-        assert rooms.get(library, set()) <= {"sandbox"}, library
+        assert rooms.get(library, set()) <= {"sandbox", *({"transport.py"} if library == "http" else ())}, (
+            library
+        )
 
 
 def test_nothing_of_the_provider_leans_on_the_sandbox() -> None:

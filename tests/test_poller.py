@@ -377,6 +377,29 @@ class TestSharing:
         assert looks.count == 2
 
     @pytest.mark.asyncio
+    async def test_a_lookup_that_fails_at_the_start_is_waited_out_and_shared(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, "airflow_provider_pixverse")
+        async with Vendor(Time(), in_turn("succeeded")).listening() as vendor:
+            looks, failed = Looks(vendor), 0
+
+            async def look_up() -> Settings:
+                nonlocal failed
+                if vendor.time.now < START + 100:
+                    failed += 1
+                    raise RuntimeError(f"vault: 503, {KEY}")
+                return await looks()
+
+            poller = Poller(look_up, clock=vendor.time.clock, sleep=vendor.time.sleep, chance=lambda: 0.0)
+            found = await vendor.time.gives(*(poller.wait(watch(f"gen-{n}")) for n in range(20)))
+        assert [each.id for each in found] == [f"gen-{n}" for n in range(20)]
+        assert (failed <= 10, looks.count) == (True, 1)
+        assert KEY not in caplog.text
+        # Once a wait and change.
+        assert caplog.text.count("RuntimeError") == 20
+
+    @pytest.mark.asyncio
     async def test_a_connection_that_cannot_be_read_ends_the_wait_and_is_read_again_by_the_next(self) -> None:
         async with Vendor(Time(), in_turn("succeeded")).listening() as vendor:
             looks = Looks(vendor)
@@ -640,7 +663,7 @@ class TestRateLimit:
 
         async with polling(answer) as (poller, _, time, _looks):
             await time.gives(*(poller.wait(watch(f"gen-{n}")) for n in range(20)))
-        told = [line for line in TestLog.lines(caplog, logging.INFO) if "Nothing is asked" in line]
+        told = [line for line in TestLog.lines(caplog, logging.INFO) if "Pausing all" in line]
         assert len(told) == 1
         assert "60 s" in told[0]
 
