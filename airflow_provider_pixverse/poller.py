@@ -169,7 +169,8 @@ class Poller:
         """
         Look when it is due and the gateway takes requests; at the deadline whether it does or not.
 
-        :return: What was seen, through which session (none if the connection could not be looked up), and when.
+        :return: What was seen, through which session, and when. There is no session if the connection could
+            not be looked up.
         """
         while True:
             await self._sleep(max(0.0, due - self._clock()))
