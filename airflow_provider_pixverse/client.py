@@ -2,8 +2,8 @@
 """
 The only module that sends: a gateway's requests over httpx.
 
-Nothing here is retried behind anyone's back. What may be sent again, and when, is decided in
-``submission.py``; this module waits as told and carries it out.
+This module never retries on its own. What may be sent again, and when, is decided in ``rules/sending.py``;
+here it is carried out.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, TypeVar, assert_never
 from urllib.parse import urlsplit
 
 import httpx
@@ -25,20 +24,19 @@ from airflow_provider_pixverse.exceptions import (
     PixverseRequestError,
     PixverseUnavailableError,
 )
-from airflow_provider_pixverse.submission import (
+from airflow_provider_pixverse.rules.sending import (
     Absent,
     Accepted,
-    Ask,
     Attempts,
-    LookUp,
-    OnAmbiguousSubmit,
+    Find,
     Outcome,
+    Search,
     Send,
-    Step,
     Stop,
+    begin,
     decide,
-    decide_on_look_up,
-    unfinished,
+    decide_on_search,
+    upload_again,
 )
 from airflow_provider_pixverse.transport import (
     CONNECT_TIMEOUT,
@@ -55,6 +53,7 @@ if TYPE_CHECKING:
     from airflow_provider_pixverse.generation import Balance, Generation
     from airflow_provider_pixverse.media import Medium
     from airflow_provider_pixverse.requests import GenerationRequest
+    from airflow_provider_pixverse.submission import Submission
 
 __all__ = [
     "LARGEST_ANSWER",
@@ -114,69 +113,72 @@ class Client:
         """Close the connections."""
         await self._transport.aclose()
 
-    async def submit(
-        self,
-        request: GenerationRequest,
-        *,
-        key: str,
-        deadline: float,
-        on_ambiguous_submit: OnAmbiguousSubmit = "fail",
-        before_send: Callable[[str], None] = lambda key: None,
-        nothing_bought: Callable[[], None] = lambda: None,
-        in_doubt_since: float | None = None,
-    ) -> Generation:
+    async def submit(self, submission: Submission) -> Accepted:
         """
         Buy one video.
 
-        :param request: What is wanted, with its media as the gateway takes them.
-        :param key: A UUID of this submission.
-        :param deadline: Epoch seconds after which nothing is sent any more.
-        :param on_ambiguous_submit: ``fail`` or ``resubmit``, for a submission whose fate stays unknown.
-        :param before_send: Called with the key right before the submission can leave, each time that none
-            before it may have bought anything. The key changes where a vendor that knows submissions by
-            their key has refused one: it would only repeat its refusal.
-        :param nothing_bought: Called when a send has certainly bought nothing and the next one has to wait.
-        :param in_doubt_since: Epoch seconds at which an earlier try may have sent this submission under
-            this key; the vendor is asked about it first.
-        :raises PixverseError: see ``submission.decide``.
+        :param submission: What to buy, and until when to try.
+        :return: The generation, and the key it was bought under.
+        :raises PixverseError: see ``rules.sending.decide``.
         """
-        intended_at = self._clock() if in_doubt_since is None else in_doubt_since
+        since = self._clock() if submission.in_doubt_since is None else submission.in_doubt_since
         attempts = Attempts(
-            key=key,
-            deadline=deadline,
-            on_ambiguous_submit=on_ambiguous_submit,
-            can_look_up=self.gateway.has_records,
+            key=submission.key,
+            deadline=submission.deadline,
+            on_ambiguous_submit=submission.on_ambiguous_submit,
+            can_search=self.gateway.has_records,
             repeats_safely=self.gateway.repeats_safely,
+            resubmitted=submission.resubmitted,
+            pace=submission.pace,
         )
-        post = self.gateway.submit(request, key=key)
-        before_send(key)
-        outcome = await self._submit_once(post) if in_doubt_since is None else unfinished()
-        step: Step = decide(attempts, outcome, now=self._clock())
+        request, media = submission.request, dict(submission.media)
+        step = begin(attempts, in_doubt=submission.in_doubt_since is not None, now=self._clock())
         while True:
             match step:
-                case Accepted(generation):
-                    return generation
+                case Accepted():
+                    return step
                 case Stop(error):
                     raise error
-                case Send(seconds, attempts, reason, anew):
-                    log.warning("%s. Sending it again in %.0f s.", reason.rstrip("."), seconds)
-                    if anew:
-                        nothing_bought()
-                    await self._sleep(seconds)
-                    if anew and self.gateway.repeats_safely:
-                        key = str(uuid.uuid4())
-                        attempts, post = replace(attempts, key=key), self.gateway.submit(request, key=key)
-                    if anew:
-                        before_send(key)
+                case Send(seconds, attempts, reason, fresh):
+                    if reason:
+                        log.warning("%s. Sending it again in %.0f s.", reason.rstrip("."), seconds)
+                        if fresh:
+                            submission.journal.withdraw()
+                        await self._sleep(seconds)
+                    if not media:
+                        media = await self._hand_over(submission)
+                    post = self.gateway.submit(request.model_copy(update=media), key=attempts.key)
+                    if fresh or attempts.resubmitted:
+                        submission.journal.intend(attempts.key, media=media, resubmitted=attempts.resubmitted)
                     step = decide(attempts, await self._submit_once(post), now=self._clock())
-                case Ask(seconds, attempts, reason):
+                case Find(seconds, attempts, reason):
                     log.warning(
                         "%s. Looking for submission %s in the gateway's records in %.0f s.",
-                        reason.rstrip("."), key, seconds,
+                        reason.rstrip("."), attempts.key, seconds,
                     )  # fmt: skip
                     await self._sleep(seconds)
-                    found = await self._look_up(request, key=key, since=intended_at)
-                    step = decide_on_look_up(attempts, found, now=self._clock())
+                    asked = request.model_copy(update=media)
+                    step = decide_on_search(attempts, await self._search(asked, attempts.key, since))
+                case never:
+                    assert_never(never)
+
+    async def _hand_over(self, submission: Submission) -> dict[str, str]:
+        """Upload the media of a request, repeating what a moment's trouble prevents."""
+        handed_over = {}
+        for name, medium in submission.read_media().items():
+            times = 0
+            while name not in handed_over:
+                try:
+                    handed_over[name] = await self.upload(name, medium)
+                except PixverseError as error:
+                    deadline, now = submission.deadline, self._clock()
+                    seconds = upload_again(error, times, deadline=deadline, now=now, pace=submission.pace)
+                    if seconds is None:
+                        raise
+                    log.warning("%s. Uploading again in %.0f s.", error.message.rstrip("."), seconds)
+                    await self._sleep(seconds)
+                    times += 1
+        return handed_over
 
     async def upload(self, field: str, medium: Medium) -> str:
         """
@@ -215,7 +217,7 @@ class Client:
         except PixverseError as error:
             return error
 
-    async def _look_up(self, request: GenerationRequest, *, key: str, since: float) -> LookUp:
+    async def _search(self, request: GenerationRequest, key: str, since: float) -> Search:
         def read(response: httpx.Response) -> Generation | httpx.Request | Absent:
             found = self.gateway.looked_up(response, request=request, key=key)
             return Absent() if found is None else found

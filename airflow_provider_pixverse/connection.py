@@ -144,7 +144,7 @@ def _check_type(connection: Connection) -> None:
 
 def _key(connection: Connection) -> str:
     key, login = (connection.password or "").strip(), (connection.login or "").strip()
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
+    if not key or not key.isascii() or not key.isprintable():
         fault = "has characters that no API key has" if key else "is empty"
         misplaced = (
             " Its login is not: a key belongs behind a colon there (pixverse://:KEY@)." if login else ""

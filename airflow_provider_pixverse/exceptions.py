@@ -14,14 +14,16 @@ What can go wrong, one class per thing a DAG author would do next.
     │   └── PixverseNotSentError      … and was never reached, so nothing can have been bought
     ├── PixverseRecordError           the record of an earlier try cannot be read: mend its store
     ├── PixverseAmbiguousSubmitError  a video may have been bought: look before submitting again
+    ├── PixverseWrongAccountError     the connection leads elsewhere now: restore it, the video is paid for
     ├── PixverseResponseError         the gateway finished without giving a video: ask the gateway
-    ├── PixverseNotFoundError         the id is unknown or has expired at the gateway
+    ├── PixverseNotFoundError         the id is unknown at the gateway
+    │   └── PixverseGoneError            … which says that the video expired or was deleted
     ├── PixverseGenerationFailed      the vendor could not make this video: a retry submits anew
     ├── PixverseTimeout               still running: wait longer, a retry goes on with the same id
     └── PixverseDownloadError         the video exists but could not be saved: a retry saves it again
 
 They derive from :class:`Exception`, not from Airflow's: the modules that raise them know nothing of
-Airflow. Which of them end a task without using up its retries is said in ``hooks/failing.py``.
+Airflow. Which of them end a task without using up its retries is decided in ``rules/outcome.py``.
 """
 
 from __future__ import annotations
@@ -111,12 +113,20 @@ class PixverseRecordError(PixverseError):
     """Whether an earlier try bought this video cannot be read, so this one bought nothing."""
 
 
+class PixverseWrongAccountError(PixverseError):
+    """The connection does not lead where the generation was bought. This bought nothing."""
+
+
 class PixverseResponseError(PixverseError):
     """The gateway calls the generation finished but gives no video."""
 
 
 class PixverseNotFoundError(PixverseError):
     """The gateway does not know this generation id, or no longer."""
+
+
+class PixverseGoneError(PixverseNotFoundError):
+    """The vendor says that the generation expired or was deleted. It was bought."""
 
 
 class PixverseGenerationFailed(PixverseError):

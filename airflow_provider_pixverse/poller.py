@@ -8,7 +8,7 @@ connections, and these connections. Nothing runs beside the waits, so whatever h
 them (reading the connection anew, closing clients) is done by the one that finds it due, and nothing is
 left when the last one goes.
 
-What follows from a look is decided in ``polling.py``.
+What follows from a look is decided in ``rules/waiting.py``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from airflow_provider_pixverse.exceptions import (
     PixverseNotSentError,
 )
 from airflow_provider_pixverse.generation import Generation
-from airflow_provider_pixverse.polling import (
+from airflow_provider_pixverse.rules.waiting import (
     Deliver,
     GiveUp,
     Look,
@@ -135,7 +135,7 @@ class Poller:
 
         :param watch: What to wait for, until when, looking how often.
         :param first_look: Seconds before the first look.
-        :raises PixverseError: where waiting is over without a video; see ``polling.decide``.
+        :raises PixverseError: where waiting is over without a video; see ``rules.waiting.decide``.
         """
         since = self._clock()
         due = since + first_look

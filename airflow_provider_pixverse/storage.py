@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_pixverse.exceptions import PixverseDownloadError, PixverseError
+from airflow_provider_pixverse.rules.pace import usual
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from airflow_provider_pixverse.client import Download
 
 log = logging.getLogger(__name__)
-
-RETRY_DELAYS = (1.0, 5.0)
-"""Seconds before each further download of a video that did not arrive whole."""
 
 BLOCK = 1_000_000
 """
@@ -119,7 +117,7 @@ def save(
     :param sleep: Waits so many seconds.
     :raises PixverseDownloadError: where nothing could be put in place; nothing of it is left there.
     """
-    for delay in (*RETRY_DELAYS, None):
+    for delay in (*usual().download_retries, None):
         try:
             video = _save_once(download, fs, path)
             break

@@ -37,7 +37,9 @@ from airflow_provider_pixverse.gateways.aimlapi import AimlapiGateway
 from airflow_provider_pixverse.generation import Balance, Generation, GenerationStatus
 from airflow_provider_pixverse.media import Medium, MediumKind
 from airflow_provider_pixverse.requests import TextToVideo
-from airflow_provider_pixverse.submission import LOOK_UP_DELAYS, UNREACHED_SENDS
+from airflow_provider_pixverse.rules.pace import Pace
+from airflow_provider_pixverse.rules.sending import UNREACHED_SENDS
+from airflow_provider_pixverse.submission import Submission, Unnoted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -151,7 +153,6 @@ UNANSWERED = {
     "cut short": http({"id": "gen-1", "status": "queued"}, Content_Length="5000"),
     "damaged gzip": http(b"no gzip at all", Content_Encoding="gzip"),
     "not HTTP": b"220 mail.example.com ESMTP\r\n\r\n",
-    "redirect": http(status=308, Location="/elsewhere"),
     "undocumented 409": http({"message": "Conflict"}, 409),
 }
 """Everything after which a video may have been bought and its id is not known."""
@@ -202,7 +203,8 @@ def answers(
 
 
 async def submit(client: Client, **arguments: Any) -> Any:
-    return await client.submit(REQUEST, **{"key": SUBMISSION, "deadline": NOW + 1800, **arguments})
+    asked = {"key": SUBMISSION, "deadline": NOW + 1800, **arguments}
+    return (await client.submit(Submission(request=REQUEST, **asked))).generation
 
 
 def unused_port() -> int:
@@ -238,7 +240,7 @@ class TestUnansweredSubmit:
             generation = await submit(client)
         assert (generation.id, str(generation.cost)) == ("gen-1", "630,000 credits")
         assert (server.posts, server.looks_into_logs) == (1, 1)
-        assert time.slept == [LOOK_UP_DELAYS[0]]
+        assert time.slept == [Pace().look_up_delays[0]]
 
     @pytest.mark.parametrize("answer", UNANSWERED.values(), ids=UNANSWERED)
     @pytest.mark.asyncio
@@ -246,8 +248,8 @@ class TestUnansweredSubmit:
         async with gateway(answers(answer, LISTED_ELSEWHERE)) as (server, client, time):
             with pytest.raises(PixverseAmbiguousSubmitError, match=SUBMISSION):
                 await submit(client)
-        assert (server.posts, server.looks_into_logs) == (1, len(LOOK_UP_DELAYS))
-        assert time.slept == list(LOOK_UP_DELAYS)
+        assert (server.posts, server.looks_into_logs) == (1, len(Pace().look_up_delays))
+        assert time.slept == list(Pace().look_up_delays)
 
     @pytest.mark.asyncio
     async def test_the_logs_are_searched_from_before_the_first_send(self) -> None:
@@ -255,13 +257,13 @@ class TestUnansweredSubmit:
             await submit(client)
         window = parse_qs(urlsplit(server.received[1].target).query)
         start, end = (datetime.fromisoformat(window[name][0]).timestamp() for name in ("start", "end"))
-        assert start < NOW < NOW + LOOK_UP_DELAYS[0] <= end
+        assert start < NOW < NOW + Pace().look_up_delays[0] <= end
 
     @pytest.mark.asyncio
     async def test_logs_that_lag_are_looked_into_again(self) -> None:
         async with gateway(answers(RESET, [NOT_LISTED, NOT_LISTED, LISTED])) as (server, client, time):
             assert (await submit(client)).id == "gen-1"
-        assert (server.posts, time.slept) == (1, list(LOOK_UP_DELAYS[:3]))
+        assert (server.posts, time.slept) == (1, list(Pace().look_up_delays[:3]))
 
     @pytest.mark.parametrize("trouble", ["reset after accept", "read time-out", "503", "429"])
     @pytest.mark.asyncio
@@ -325,7 +327,7 @@ class TestUnansweredSubmit:
         async with gateway(answers([RESET, ACCEPTED])) as (server, client, _):
             assert (await submit(client, on_ambiguous_submit="resubmit")).id == "gen-1"
         methods = [each.method for each in server.received]
-        assert methods == ["POST", *["GET"] * len(LOOK_UP_DELAYS), "POST"]
+        assert methods == ["POST", *["GET"] * len(Pace().look_up_delays), "POST"]
 
     @pytest.mark.asyncio
     async def test_resubmitting_is_not_done_where_the_logs_have_it(self) -> None:
@@ -341,7 +343,7 @@ class TestUnansweredSubmit:
         assert server.posts == 2
 
     @pytest.mark.asyncio
-    async def test_nothing_is_sent_after_the_deadline(self) -> None:
+    async def test_what_was_chosen_is_done_though_the_deadline_is_over(self) -> None:
         time = Time()
 
         def answer(_: Received) -> str:
@@ -351,7 +353,20 @@ class TestUnansweredSubmit:
         async with Server(answer).listening() as server, client_of(server.url, time) as client:
             with pytest.raises(PixverseAmbiguousSubmitError):
                 await submit(client, deadline=NOW + 30, on_ambiguous_submit="resubmit")
-        assert server.posts == 1
+        assert server.posts == 2
+
+
+class Noting(Unnoted):
+    """A journal that tells a list of what it notes."""
+
+    def __init__(self, seen: list[str], intention: Callable[[], str]) -> None:
+        self.seen, self.intention = seen, intention
+
+    def intend(self, key: str, **noted: Any) -> None:
+        self.seen.append(self.intention())
+
+    def withdraw(self) -> None:
+        self.seen.append("nothing bought")
 
 
 class TestEarlierTry:
@@ -380,11 +395,7 @@ class TestEarlierTry:
     ) -> None:
         seen: list[str] = []
         async with gateway(answers([http(status=429), ACCEPTED])) as (server, client, _):
-            await submit(
-                client,
-                before_send=lambda key: seen.append(f"intended after {server.posts}"),
-                nothing_bought=lambda: seen.append("nothing bought"),
-            )
+            await submit(client, journal=Noting(seen, lambda: f"intended after {server.posts}"))
         assert seen == ["intended after 0", "nothing bought", "intended after 1"]
 
     @pytest.mark.asyncio
@@ -392,22 +403,18 @@ class TestEarlierTry:
         seen: list[str] = []
         async with gateway(answers(RESET)) as (_, client, _):
             with pytest.raises(PixverseAmbiguousSubmitError):
-                await submit(
-                    client,
-                    on_ambiguous_submit="resubmit",
-                    before_send=lambda key: seen.append("intended"),
-                    nothing_bought=lambda: seen.append("nothing bought"),
-                )
-        assert seen == ["intended"]
+                await submit(client, on_ambiguous_submit="resubmit", journal=Noting(seen, lambda: "intended"))
+        # The second time to note that the user's choice is used up.
+        assert seen == ["intended", "intended"]
 
     @pytest.mark.asyncio
     async def test_nothing_leaves_where_the_next_one_cannot_be_told(self) -> None:
-        def fail(key: str) -> None:
+        def fail() -> str:
             raise OSError("the state store is gone")
 
         async with gateway(answers(ACCEPTED)) as (server, client, _):
             with pytest.raises(OSError, match="state store"):
-                await submit(client, before_send=fail)
+                await submit(client, journal=Noting([], fail))
         assert server.received == []
 
 
@@ -552,7 +559,7 @@ class TestSecrets:
         async with Server(lambda _: ACCEPTED).listening() as elsewhere:
             away = http(status=307, Location=f"{elsewhere.url}/v2/video/generations")
             async with gateway(lambda _: away) as (_, client, _time):
-                with pytest.raises(PixverseAmbiguousSubmitError):
+                with pytest.raises(PixverseRequestError, match=f"a redirect to {elsewhere.url}/v2/video"):
                     await submit(client)
                 with pytest.raises(PixverseUnavailableError):
                     await client.look("gen-1")

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 from operators.running import SMALL, SOON, TaskRun
+from pacing import quicken
 
-from airflow_provider_pixverse import catalog, storage
+from airflow_provider_pixverse import catalog
 from airflow_provider_pixverse.exceptions import (
     PixverseDownloadError,
     PixverseRecordError,
@@ -26,8 +27,8 @@ from airflow_provider_pixverse.hooks.pixverse import PixverseHook
 from airflow_provider_pixverse.media import KINDS, Medium, MediumKind, MediumLimits, check_medium
 from airflow_provider_pixverse.operators.pixverse import PixverseTextToVideoOperator
 from airflow_provider_pixverse.operators.records import records_for
+from airflow_provider_pixverse.purchase import Delivered, Intended, Purchase, Submitted
 from airflow_provider_pixverse.requests import ImageToVideo, TextToVideo, build
-from airflow_provider_pixverse.submission import Delivered, Intended, Submitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -377,7 +378,7 @@ def test_what_s3_does_not_have_is_named_with_its_field(s3: Any, value: str) -> N
 
 @pytest.fixture
 def finished(pixverse_sandbox: SandboxInTest, monkeypatch: pytest.MonkeyPatch) -> Generation:
-    monkeypatch.setattr(storage, "RETRY_DELAYS", (0.0, 0.0))
+    quicken(monkeypatch, download_retries=(0.0, 0.0))
     hook = PixverseHook()
     request = build(TextToVideo, prompt="A red kite over a green hill", resolution="360p", seed=1)
     return hook.wait(hook.submit(request).id, poll_interval=0.05)
@@ -415,7 +416,9 @@ def test_a_bucket_that_is_not_there_is_named_with_the_generation(s3: Any, finish
 
 
 INTENDED = Intended(key="key-1", fingerprint="f" * 64, intended_at=1000.0)
-SUBMITTED = Submitted(intended=INTENDED, generation_id="gen-1", submission={})
+SUBMITTED = Submitted(
+    intended=INTENDED, generation_id="gen-1", submission=Purchase(generation_id="gen-1", deadline=1000.0)
+)
 
 
 @pytest.fixture(params=["beside the video", "in the configured folder"])
@@ -429,7 +432,7 @@ def place(request: pytest.FixtureRequest, s3: Any, monkeypatch: pytest.MonkeyPat
 
 def test_the_record_of_a_purchase_is_kept_on_s3(s3: Any, place: Callable[[], Any]) -> None:
     assert place().load() is None
-    for record in (INTENDED, SUBMITTED, Delivered(submitted=SUBMITTED, clears=0, result={})):
+    for record in (INTENDED, SUBMITTED, Delivered(submitted=SUBMITTED, result={})):
         place().keep(record)
         assert place().load() == record
     (name,) = names(s3)
@@ -465,7 +468,7 @@ def test_an_s3_that_is_away_is_not_an_empty_one(
 
 def test_a_task_on_s3_alone_pays_once(s3: Any, pixverse_sandbox: SandboxInTest) -> None:
     outcomes = []
-    for _ in range(2):
+    for number in (1, 2):
         operator = PixverseTextToVideoOperator(
             task_id="kite",
             deferrable=False,
@@ -474,6 +477,7 @@ def test_a_task_on_s3_alone_pays_once(s3: Any, pixverse_sandbox: SandboxInTest) 
             **SMALL,
         )
         run = TaskRun(operator)
+        run.ti.try_number = number
         del run.context["task_state_store"]
         outcomes.append(run.run())
     assert outcomes[0] == outcomes[1]

@@ -20,7 +20,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_pixverse.client import Download
 from airflow_provider_pixverse.exceptions import PixverseDownloadError
-from airflow_provider_pixverse.storage import BLOCK, RETRY_DELAYS, BoxWalk, file_name, save
+from airflow_provider_pixverse.rules.pace import Pace
+from airflow_provider_pixverse.storage import BLOCK, BoxWalk, file_name, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OLD_FORM_ID = "60ac7c34-3224-4b14-8e7d-0aa0db708325:pixverse/v5/text-to-video"
+RETRY_DELAYS = Pace().download_retries
 TRIES = len(RETRY_DELAYS) + 1
 CHUNK = 64 * 1024
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_pixverse import submission
+from airflow_provider_pixverse import purchase
 from airflow_provider_pixverse.exceptions import PixverseRecordError
+from airflow_provider_pixverse.rules import records
 from airflow_provider_pixverse.triggers.pixverse import PixverseGenerationTrigger
 
 INTENDED = {
@@ -47,13 +48,13 @@ RESULT = {
     "completed_at": "2026-11-21T02:01:19+00:00",
 }
 RECORDS = {
-    "0.1.0 intended": (INTENDED, submission.FindOut),
-    "0.1.0 submitted": (SUBMITTED, submission.Attach),
+    "0.1.0 intended": (INTENDED, records.FindOut),
+    "0.1.0 submitted": (SUBMITTED, records.Attach),
     "0.1.0 delivered": (
         {"phase": "delivered", "submitted": SUBMITTED, "clears": 0, "result": RESULT},
-        submission.Repeat,
+        records.Repeat,
     ),
-    "0.1.0 lost": ({"phase": "lost", "submitted": SUBMITTED, "clears": 0}, submission.Stop),
+    "0.1.0 lost": ({"phase": "lost", "submitted": SUBMITTED, "clears": 0}, records.Attach),
 }
 TRIGGERS = {
     "0.1.0": {
@@ -75,18 +76,19 @@ TRIGGERS = {
 @pytest.mark.parametrize("stored", RECORDS)
 def test_a_record_of_an_earlier_version_is_gone_on_with(stored: str) -> None:
     content, step = RECORDS[stored]
-    record = submission.decode(content)
-    assert isinstance(submission.next_try(record, fingerprint=INTENDED["fingerprint"], clears=0), step)
-    assert submission.encode(record) == content
+    record = purchase.decode(content)
+    asked = records.Asked(str(INTENDED["fingerprint"]), "any", purchase.Mark(max_tries=3, try_number=2))
+    assert isinstance(records.next_try(record, asked), step)
+    assert purchase.decode(purchase.encode(record)) == record
 
 
 def test_a_record_of_a_later_version_that_says_more_is_read() -> None:
-    assert submission.decode({**SUBMITTED, "priority": "high"}) == submission.decode(SUBMITTED)
+    assert purchase.decode({**SUBMITTED, "priority": "high"}) == purchase.decode(SUBMITTED)
 
 
 def test_a_record_of_a_later_version_in_a_phase_nobody_knows_buys_nothing() -> None:
     with pytest.raises(PixverseRecordError, match="Nothing was bought"):
-        submission.decode({**SUBMITTED, "phase": "refunded"})
+        purchase.decode({**SUBMITTED, "phase": "refunded"})
 
 
 @pytest.mark.parametrize("stored", TRIGGERS)

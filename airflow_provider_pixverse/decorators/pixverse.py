@@ -37,12 +37,16 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, TaskDecorator
 
     from airflow_provider_pixverse.operators.fields import DecoratorFields
+    from airflow_provider_pixverse.purchase import Purchase
 
 FIELDS = "pixverse_fields"
 """XCom key under which a task keeps for its resumption what its function said."""
 
 OWN_FIELDS: tuple[str, ...] = ("prompt", "aspect_ratio", "image", "first_frame", "last_frame", "video")
 MEDIA = ("image", "first_frame", "last_frame", "video")
+
+SHOWN = frozenset(OWN_FIELDS) | frozenset(SHARED_FIELDS)
+"""What the UI shows of what a function said, after its task was resumed."""
 
 OPERATORS: dict[str, type[PixverseGenerateOperator]] = {
     operator.kind: operator
@@ -87,6 +91,7 @@ class _PixverseDecoratedOperator(DecoratedOperator, PixverseGenerateOperator):
     custom_operator_name = "@task.pixverse"
     # Else the UI would go on showing the fields as they were before the function ran.
     overwrite_rtif_after_execution = True
+    _names_path = True
 
     def __init__(
         self,
@@ -112,7 +117,7 @@ class _PixverseDecoratedOperator(DecoratedOperator, PixverseGenerateOperator):
 
     def execute(self, context: Context) -> Any:
         """Let the function say what the video should be, then make it as every operator does."""
-        with self._failing():
+        with self._try(context).ending():
             fields = self._take(*_read(self._answer(context)))
             self._request()
         context["ti"].xcom_push(key=FIELDS, value=self._shown(fields))
@@ -120,13 +125,33 @@ class _PixverseDecoratedOperator(DecoratedOperator, PixverseGenerateOperator):
         return PixverseGenerateOperator.execute(self, context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Remember what the function said, so that nobody has to ask it again."""
-        if not self._belongs_to_an_earlier_try(context):
+        """Remember what the function said, so that it is not called again."""
+        if not self._try(context).is_of_earlier_try():
             ti = context["ti"]
             fields = ti.xcom_pull(task_ids=ti.task_id, key=FIELDS, map_indexes=ti.map_index)
-            for name, value in (fields or {}).items():
-                setattr(self, name, value)
+            if isinstance(fields, Mapping):
+                self._names_path = "output_path" in fields
+                # For the UI alone, and only what a function may name: anybody may edit an XCom.
+                for name in SHOWN.intersection(fields):
+                    setattr(self, name, fields[name])
         return super().resume_execution(next_method, next_kwargs, context)
+
+    def _adopt(self, purchase: Purchase) -> None:
+        """Take over where the video goes, which only the function said."""
+        if self._names_path and purchase.output_path is not None:
+            self.output_path = purchase.output_path
+
+    def _fields(self) -> dict[str, Any]:
+        fields = super()._fields()
+        if not isinstance(self.prompt, str):
+            fields["prompt"] = None
+        code = getattr(self.python_callable, "__code__", None)
+        function = [getattr(self.python_callable, "__qualname__", ""), code.co_code.hex() if code else ""]
+        # Of its constants only those whose text is the same in every process.
+        function += [
+            repr(each) for each in (code.co_consts if code else ()) if isinstance(each, str | float | int)
+        ]
+        return {**fields, "function": function, "op_args": self.op_args, "op_kwargs": self.op_kwargs}
 
     def _answer(self, context: Context) -> Any:
         context_merge(context, self.op_kwargs)
@@ -228,8 +253,8 @@ def pixverse_task(
 
         video.expand(product=products())
 
-    The task's result is the operators'. A retry runs the function again: if it then says something else,
-    that is another video.
+    The task's result is the operators'. A retry runs the function again: if it then says something else, the
+    video that is paid for is still used, with a warning.
 
     :param python_callable: The function.
     :param multiple_outputs: Not offered: parts of the result may be ``None``, which not every Airflow can

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 
-from airflow_provider_pixverse import catalog
+from airflow_provider_pixverse import catalog, redaction
 from airflow_provider_pixverse.exceptions import (
     PixverseAmbiguousSubmitError,
     PixverseAuthError,
@@ -26,11 +26,20 @@ from airflow_provider_pixverse.exceptions import (
 )
 from airflow_provider_pixverse.gateways.base import (
     Gateway,
+    gone,
     json_object,
     number,
     rate_limited,
-    speaks_of_moderation,
+    redirected,
     unusable,
+)
+from airflow_provider_pixverse.gateways.words import (
+    GONE,
+    OWN_TEXTS,
+    joined,
+    own_texts,
+    sent_texts,
+    speaks_of_moderation,
 )
 from airflow_provider_pixverse.generation import Balance, Cost, Generation, GenerationStatus
 
@@ -45,13 +54,13 @@ STATUSES = {
         GenerationStatus.FINISHED,
     ),
     **dict.fromkeys(
-        ("error", "failed", "cancelled", "canceled", "timeout", "timed_out", "expired"),
+        ("error", "failed", "cancelled", "canceled", "timeout", "timed_out"),
         GenerationStatus.FAILED,
     ),
 }
 """
 The schema says queued, generating, completed, error; the samples wait on waiting and active and end
-in succeeded; the vendor's n8n nodes know the rest.
+in succeeded; the vendor's n8n nodes know the rest, and "expired", which is one of ``words.GONE``.
 """
 
 FIELDS = {
@@ -81,7 +90,7 @@ CLOCK_SKEW = 120.0
 LAST_LOG_ROW = 5_000
 """Row after which the search of the logs ends."""
 
-_SEED_IN_URL = re.compile(r"_seed(\d+)\.mp4")
+_SEED_IN_URL = re.compile(r"_seed([0-9]{1,19})\.mp4")
 
 
 class AimlapiGateway(Gateway):
@@ -103,18 +112,20 @@ class AimlapiGateway(Gateway):
     def submitted(self, response: httpx.Response) -> Generation:
         """Read the submit answer; one without an id is ambiguous unless its code is in the error table."""
         body = json_object(response) or {}
-        named = response.headers.get("x-inference-id", "")
+        named = redaction.identifier(response.headers.get("x-inference-id", ""))
         if not response.is_success and (error := self._refusal(response, body)) is not None:
             raise error
         # The header carries the same id as the body ("Request Tracing and Cost Headers").
-        if generation_id := _identifier(body) or (named if response.is_success else ""):
+        if generation_id := _identifier(body) or (named if response.is_success else None):
             return self._generation(generation_id, body, response)
+        if (error := redirected(self.name, response)) is not None:
+            raise error
         if response.status_code == 404:
             raise PixverseRequestError(
-                f"aimlapi does not know this endpoint or model (HTTP 404): {self._words(body)}. Nothing was "
-                f"bought. Check model, and the connection's host."
+                f"aimlapi does not know this endpoint or model (HTTP 404): {self._words(body, response)}. "
+                f"Nothing was bought. Check model, and the connection's host."
             )
-        words = self._words(body) or str(unusable(self.name, response))
+        words = self._words(body, response) or str(unusable(self.name, response))
         trace = f" (x-inference-id {self.redact(named)})" if named else ""
         raise PixverseAmbiguousSubmitError(
             f"aimlapi answered the submission with HTTP {response.status_code} and no id{trace}: {words}"
@@ -135,23 +146,27 @@ class AimlapiGateway(Gateway):
         generation_id = response.request.url.params["generation_id"]
         if body is not None and (response.is_success or self._is_about(generation_id, body, response)):
             generation = self._generation(generation_id, body, response)
+            if (word := _status_word(body)) in GONE:
+                words = self._words(body, response)
+                raise gone(self.name, generation_id, f"{word}, {words}" if words else word)
             if generation.status is GenerationStatus.FAILED and _error_name(body).startswith("notfound"):
-                raise self._not_found(generation_id, body)
+                raise self._not_found(generation_id, body, response)
             if body:
                 return generation
         elif response.status_code in (400, 404):
             # What an unknown id is answered with is not documented; a poll has nothing else to refuse. A
             # page that is no JSON is somebody's on the way, and says nothing about the id.
-            raise (self._not_found(generation_id, body) if body else unusable(self.name, response)).about(
-                generation_id
-            )
+            raise (
+                self._not_found(generation_id, body, response) if body else unusable(self.name, response)
+            ).about(generation_id)
         elif (error := self._refusal(response, body or {}, of_submission=False)) is not None:
             raise error.about(generation_id)
         raise unusable(self.name, response).about(generation_id)
 
     def _is_about(self, generation_id: str, body: dict[str, Any], response: httpx.Response) -> bool:
         """Return whether an error's body describes the generation, and not the trouble of asking for it."""
-        describes = _identifier(body) == generation_id and _status_word(body) in STATUSES
+        word = _status_word(body)
+        describes = _identifier(body) == generation_id and (word in STATUSES or word in GONE)
         return describes and response.status_code not in (401, 403, 429)
 
     def balance(self) -> httpx.Request:
@@ -161,13 +176,16 @@ class AimlapiGateway(Gateway):
     def balance_read(self, response: httpx.Response) -> Balance:
         """Read ``current_balance``, in US dollars."""
         body = json_object(response)
-        if response.is_success and body and number(body.get("current_balance")) is not None:
-            return Balance(float(body["current_balance"]), "usd")
+        amount = number(body.get("current_balance")) if response.is_success and body else None
+        if amount is not None:
+            return Balance(float(amount), "usd")
         raise self._refusal(response, body or {}, of_submission=False) or unusable(self.name, response)
 
     def look_up(self, request: GenerationRequest, *, key: str, since: float, until: float) -> httpx.Request:
         """Return ``GET /v2/logs`` for the time since the submission was sent."""
-        return self._logs(since - CLOCK_SKEW, until + CLOCK_SKEW, offset=0)
+        return self._logs(
+            since - CLOCK_SKEW, until + CLOCK_SKEW, offset=0, texts=own_texts(request.model_dump())
+        )
 
     def looked_up(
         self, response: httpx.Response, *, request: GenerationRequest, key: str
@@ -177,7 +195,8 @@ class AimlapiGateway(Gateway):
         rows = body.get("data") if body else None
         if not response.is_success or not isinstance(rows, list):
             if response.status_code in (400, 404):
-                raise PixverseRequestError(f"aimlapi's logs cannot be read: {self._words(body or {})}")
+                words = self._words(body or {}, response)
+                raise PixverseRequestError(f"aimlapi's logs cannot be read: {words}")
             raise self._refusal(response, body or {}, of_submission=False) or unusable(self.name, response)
         for row in rows:
             if isinstance(row, dict) and row.get("client_request_id") == key and row.get("inference_id"):
@@ -190,22 +209,34 @@ class AimlapiGateway(Gateway):
                 float(datetime.fromisoformat(asked["start"]).timestamp()),
                 float(datetime.fromisoformat(asked["end"]).timestamp()),
                 offset=int(asked["offset"]) + len(rows),
+                texts=sent_texts(response.request),
             )
         return None
 
-    def _logs(self, start: float, end: float, *, offset: int) -> httpx.Request:
+    def _logs(self, start: float, end: float, *, offset: int, texts: tuple[str, ...]) -> httpx.Request:
         window = {"start": _iso(start), "end": _iso(end), "limit": "100", "offset": str(offset)}
-        return httpx.Request("GET", f"{self.base_url}/v2/logs", params=window, headers=self._headers())
+        return httpx.Request(
+            "GET",
+            f"{self.base_url}/v2/logs",
+            params=window,
+            headers=self._headers(),
+            extensions={OWN_TEXTS: texts},
+        )
 
     def _from_log(self, row: dict[str, Any]) -> Generation:
         failed = row.get("status") == "failed"
         cost = row.get("cost")
         credits = number(cost.get("credits")) if isinstance(cost, dict) else None
+        generation_id = redaction.identifier(row["inference_id"])
+        if generation_id is None:
+            raise PixverseAmbiguousSubmitError(
+                "aimlapi's logs list the submission under an id that cannot be one. It was received"
+            )
         return Generation(
-            id=str(row["inference_id"]),
+            id=generation_id,
             gateway=self.name,
             status=GenerationStatus.FAILED if failed else GenerationStatus.QUEUED,
-            vendor_status=str(row.get("status")),
+            vendor_status=self.redact(row.get("status") or ""),
             cost=Cost(credits, "credits") if credits else None,
             error="the gateway's logs list the submission as failed, billed nothing" if failed else None,
         )
@@ -235,23 +266,23 @@ class AimlapiGateway(Gateway):
         word = _status_word(body)
         video = body.get("video")
         video = video if isinstance(video, dict) else {}
-        url = video.get("url") if isinstance(video.get("url"), str) else None
+        url = redaction.http_url(video.get("url"))
         seed = _SEED_IN_URL.search(url or "")
         status = STATUSES.get(word)
-        words = self._words(body) if status is GenerationStatus.FAILED else ""
+        words = self._words(body, response) if status is GenerationStatus.FAILED else ""
         size = number(video.get("file_size"))
         return Generation(
             id=generation_id,
             gateway=self.name,
             status=status or GenerationStatus.GENERATING,
-            vendor_status=self.redact(str(body.get("status") or "")),
+            vendor_status=self.redact(body.get("status") or "", secrets=sent_texts(response.request)),
             recognized=status is not None,
-            video_url=url or None,
+            video_url=url,
             cost=_cost(body, response),
             seed=int(seed[1]) if seed else None,
             error=words or None,
             moderated=speaks_of_moderation(f"{_error_name(body)} {words}") if words else False,
-            file_size=int(size) if size else None,
+            file_size=int(size) if size and size > 0 else None,
         )
 
     def _refusal(
@@ -259,7 +290,7 @@ class AimlapiGateway(Gateway):
     ) -> PixverseError | None:
         """Return the error for a code of the vendor's table that says nothing was bought."""
         code = response.status_code
-        words = self._words(body) or f"HTTP {code}"
+        words = self._words(body, response) or f"HTTP {code}"
         if code in (400, 403) and speaks_of_moderation(f"{_error_name(body)} {words}"):
             return PixverseModerationError(
                 f"aimlapi refused the input by moderation, nothing was bought: {words}. Change the "
@@ -280,30 +311,30 @@ class AimlapiGateway(Gateway):
             return rate_limited(f"aimlapi takes no more requests for now{bought}: {words}", response)
         return None
 
-    def _not_found(self, generation_id: str, body: dict[str, Any]) -> PixverseNotFoundError:
+    def _not_found(
+        self, generation_id: str, body: dict[str, Any], response: httpx.Response
+    ) -> PixverseNotFoundError:
+        words = self._words(body, response) or "no reason given"
         return PixverseNotFoundError(
-            f"aimlapi does not know generation {generation_id}: {self._words(body) or 'no reason given'}. "
+            f"aimlapi does not know generation {generation_id}: {words}. "
             f"Check that the id and the connection's account belong together.",
             generation_id=generation_id,
         )
 
-    def _words(self, body: dict[str, Any]) -> str:
+    def _words(self, body: dict[str, Any], response: httpx.Response) -> str:
         """Return the message of either error envelope, or of a failed generation."""
         error = body.get("error")
         parts: list[Any] = [error.get("message") or error.get("name")] if isinstance(error, dict) else [error]
         parts += [body.get("message"), *(body.get(key) for key in ("errors", "issues", "details", "meta"))]
         if "status" in body and isinstance(body["status"], str):
             parts = parts[:2]
-        texts = dict.fromkeys(str(part) for part in parts if part)
-        return self.redact("; ".join(texts) or str(body.get("title") or ""))
+        said = joined(parts) or body.get("title") or ""
+        return self.redact(said, secrets=sent_texts(response.request))
 
 
-def _identifier(body: dict[str, Any]) -> str:
-    for field in ("id", "generation_id"):
-        value = body.get(field)
-        if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
-            return str(value)
-    return ""
+def _identifier(body: dict[str, Any]) -> str | None:
+    found = (redaction.identifier(body.get(field)) for field in ("id", "generation_id"))
+    return next(filter(None, found), None)
 
 
 def _status_word(body: dict[str, Any]) -> str:
@@ -313,7 +344,7 @@ def _status_word(body: dict[str, Any]) -> str:
 
 def _error_name(body: dict[str, Any]) -> str:
     error = body.get("error")
-    return str(error.get("name") or "").lower() if isinstance(error, dict) else ""
+    return redaction.clean(error.get("name") or "").lower() if isinstance(error, dict) else ""
 
 
 def _is_about_rights(words: str) -> bool:

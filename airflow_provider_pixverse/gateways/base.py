@@ -11,13 +11,19 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from abc import ABC, abstractmethod
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urljoin, urlsplit
 
-from airflow_provider_pixverse.exceptions import PixverseRateLimitError, PixverseUnavailableError
+from airflow_provider_pixverse import redaction
+from airflow_provider_pixverse.exceptions import (
+    PixverseGoneError,
+    PixverseRateLimitError,
+    PixverseRequestError,
+    PixverseUnavailableError,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -25,15 +31,6 @@ if TYPE_CHECKING:
     from airflow_provider_pixverse.generation import Balance, Cost, Generation
     from airflow_provider_pixverse.media import Medium
     from airflow_provider_pixverse.requests import GenerationRequest
-
-_LONGEST_WORDS = 500
-_QUERY = re.compile(r"(https?://[^\s?'\"<>]+)\?[^\s'\"<>]+", re.IGNORECASE)
-"""A URL with a query, which may be what signs it."""
-_MODERATION = re.compile(
-    r"\bmoderation\b|\bmoderated\b|moderation(exception|error)|content[ _-]?policy|nsfw"
-    r"|safety (system|filter|check)|sensitive (content|material|word|info)|prohibited content|inappropriate",
-    re.IGNORECASE,
-)
 
 
 class Gateway(ABC):
@@ -152,12 +149,14 @@ class Gateway(ABC):
         """
         raise NotImplementedError(f"{self.name} has no records to look a submission up in")
 
-    def redact(self, text: str) -> str:
-        """Return a vendor's words as they may be raised and logged: short, without the key or a query."""
-        if self._api_key:
-            text = re.sub(re.escape(self._api_key), "***", text, flags=re.IGNORECASE)
-        text = _QUERY.sub(r"\1?…", " ".join(text.split()))
-        return text if len(text) <= _LONGEST_WORDS else f"{text[: _LONGEST_WORDS - 1]}…"
+    def redact(self, text: object, *, secrets: tuple[str, ...] = ()) -> str:
+        """
+        Return a vendor's words as they may be raised and logged: safe, short, without the key or a query.
+
+        :param text: What the vendor said, of whatever type.
+        :param secrets: What else must not be repeated: the user's own texts.
+        """
+        return redaction.redact(text, secrets=(self._api_key, *secrets))
 
 
 def json_object(response: httpx.Response) -> dict[str, Any] | None:
@@ -178,9 +177,8 @@ def number(value: object) -> float | None:
         whole = int(value) if isinstance(value, int | str) else None
     except ValueError:
         whole = None
-    if whole is None:
-        return _finite(value)
-    return whole if abs(whole) < 2**64 else None
+    found = _finite(value) if whole is None else whole
+    return found if found is not None and abs(found) < 2**64 else None
 
 
 def _finite(value: float | str) -> float | None:
@@ -195,19 +193,54 @@ def _finite(value: float | str) -> float | None:
 
 def unusable(gateway: str, response: httpx.Response) -> PixverseUnavailableError:
     """Return the error for an answer that says nothing: a 5xx, HTML, an empty body."""
-    if not response.content:
+    if (place := _redirect(response)) is not None:
+        content = f"a redirect to {place}, which is not followed"
+    elif not response.content:
         content = "an empty body"
     elif json_object(response) is None:
-        kind = response.headers.get("content-type", "unknown type").split(";")[0]
+        kind = redaction.clean(response.headers.get("content-type", "unknown type").split(";")[0], 100)
         content = f"no JSON object ({kind})"
     else:
         content = "nothing about the generation"
     return PixverseUnavailableError(f"{gateway} answered HTTP {response.status_code} with {content}")
 
 
-def speaks_of_moderation(text: str) -> bool:
-    """Return whether a vendor's words are those of a content refusal; none of them has a code for it."""
-    return bool(_MODERATION.search(text))
+def redirected(gateway: str, response: httpx.Response) -> PixverseRequestError | None:
+    """
+    Return the error for a submission or upload that was sent on to another place, else ``None``.
+
+    Whoever redirects has not done what was asked. After a 303 he may have: it says where the result is.
+    """
+    place = _redirect(response)
+    if place is None or response.status_code == 303:
+        return None
+    return PixverseRequestError(
+        f"{gateway} answered HTTP {response.status_code} with a redirect to {place}. It was not followed, "
+        f"and nothing was bought. Check the connection's host, and that it begins with https."
+    )
+
+
+def _redirect(response: httpx.Response) -> str | None:
+    """Return where a redirect points, without what may be secret in it; ``None`` if it is not one."""
+    location = response.headers.get("location", "")
+    if response.status_code not in (301, 302, 303, 307, 308) or not location:
+        return None
+    try:
+        parts = urlsplit(urljoin(str(response.request.url), location))
+        port = f":{parts.port}" if parts.port else ""
+        place = f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+    except ValueError:
+        return "an address that cannot be read"
+    return redaction.redact(place, limit=200)
+
+
+def gone(gateway: str, generation_id: str, words: str) -> PixverseGoneError:
+    """Return the error for a generation that the vendor says it had and no longer has."""
+    return PixverseGoneError(
+        f"{gateway} no longer has generation {generation_id}: {words}. It was bought. Ask the gateway's "
+        f"support with this id, or clear the task to buy the video again.",
+        generation_id=generation_id,
+    )
 
 
 def rate_limited(message: str, response: httpx.Response) -> PixverseRateLimitError:
@@ -218,10 +251,11 @@ def rate_limited(message: str, response: httpx.Response) -> PixverseRateLimitErr
     """
     value = response.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
-        return PixverseRateLimitError(message, retry_after=float(value))
+        seconds = number(value)
+        return PixverseRateLimitError(message, retry_after=None if seconds is None else float(seconds))
     try:
         moment = parsedate_to_datetime(value)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return PixverseRateLimitError(message, retry_at=moment.timestamp())
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, TypeError, IndexError):
         return PixverseRateLimitError(message)

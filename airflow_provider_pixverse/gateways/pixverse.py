@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import httpx
 
-from airflow_provider_pixverse import catalog
+from airflow_provider_pixverse import catalog, redaction
 from airflow_provider_pixverse.exceptions import (
     PixverseAmbiguousSubmitError,
     PixverseError,
@@ -24,9 +24,18 @@ from airflow_provider_pixverse.exceptions import (
     PixverseUnavailableError,
 )
 from airflow_provider_pixverse.gateways import pixverse_prices
-from airflow_provider_pixverse.gateways.base import Gateway, json_object, number, rate_limited, unusable
+from airflow_provider_pixverse.gateways.base import (
+    Gateway,
+    gone,
+    json_object,
+    number,
+    rate_limited,
+    redirected,
+    unusable,
+)
 from airflow_provider_pixverse.gateways.pixverse_bodies import PATHS, body, upload_parts
 from airflow_provider_pixverse.gateways.pixverse_errors import ADVICE, kind_of
+from airflow_provider_pixverse.gateways.words import OWN_TEXTS, own_texts, plain_text, sent_texts
 from airflow_provider_pixverse.generation import Balance, Cost, Generation, GenerationStatus
 from airflow_provider_pixverse.media import MediumKind
 from airflow_provider_pixverse.requests import LipSync, Task, VideoRequest
@@ -38,14 +47,14 @@ if TYPE_CHECKING:
 STATUSES = {
     "1": GenerationStatus.FINISHED,
     "5": GenerationStatus.GENERATING,
-    **dict.fromkeys(("6", "7", "8"), GenerationStatus.FAILED),
+    **dict.fromkeys(("7", "8"), GenerationStatus.FAILED),
     **dict.fromkeys(("9", "10"), GenerationStatus.QUEUED),
     # In none of the vendor's pages; its own MCP server takes them for pending.
     **dict.fromkeys(("2", "3"), GenerationStatus.GENERATING),
 }
+DELETED = "6"
 MODERATED = "7"
 FAILURES = {
-    "6": "the video was deleted at the vendor (status 6)",
     "7": "content moderation refused it (status 7)",
     "8": "the generation failed (status 8), the vendor gives no reason",
 }
@@ -85,7 +94,8 @@ class PixverseGateway(Gateway):
             cost = _cost(answer.content)
             return Generation(generation_id, self.name, GenerationStatus.QUEUED, cost=cost)
         trace = response.request.headers["Ai-trace-id"]
-        raise self._refusal(response, answer) or PixverseAmbiguousSubmitError(
+        refusal = redirected(self.name, response) or self._refusal(response, answer)
+        raise refusal or PixverseAmbiguousSubmitError(
             f"{self._unclear(response, answer)}, to the submission with Ai-trace-id {trace}."
         )
 
@@ -99,7 +109,10 @@ class PixverseGateway(Gateway):
         generation_id = response.request.url.path.rpartition("/")[2]
         status = answer.content.get("status")
         if answer.code == 0 and isinstance(status, int | str) and not isinstance(status, bool):
-            return self._generation(generation_id, str(status).strip(), answer.content)
+            word = self.redact(status, secrets=own_texts(answer.content.get("prompt")))
+            if word == DELETED:
+                raise gone(self.name, generation_id, f"it was deleted there (status {DELETED})")
+            return self._generation(generation_id, word, answer.content)
         # The vendor puts an envelope around everything: an HTML page is somebody's on the way, and says
         # nothing about the generation.
         telling = answer.code is not None or response.status_code in (401, 429)
@@ -122,7 +135,8 @@ class PixverseGateway(Gateway):
     def upload(self, field: str, medium: Medium) -> httpx.Request:
         """Return ``POST /image/upload`` or ``/media/upload``; uploads are free of charge."""
         path = "image/upload" if medium.kind is MediumKind.IMAGE else "media/upload"
-        return self._call("POST", path, files=upload_parts(medium))
+        texts = own_texts([medium.url])
+        return self._call("POST", path, files=upload_parts(medium), extensions={OWN_TEXTS: texts})
 
     def uploaded(self, response: httpx.Response) -> str:
         """Read ``img_id`` (also seen as ``ImgID``) or ``media_id``."""
@@ -130,7 +144,8 @@ class PixverseGateway(Gateway):
         identifier = _identifier(answer.content, "img_id", "ImgID", "media_id")
         if answer.code == 0 and identifier:
             return identifier
-        raise self._refusal(response, answer) or self._unclear(response, answer)
+        refusal = redirected(self.name, response) or self._refusal(response, answer)
+        raise refusal or self._unclear(response, answer)
 
     def expected_cost(self, request: GenerationRequest) -> Cost | None:
         """Return the published price; ``None`` for what has none, and where ``extra`` may change it."""
@@ -162,7 +177,6 @@ class PixverseGateway(Gateway):
     def _generation(self, generation_id: str, word: str, content: dict[str, Any]) -> Generation:
         status = STATUSES.get(word)
         finished = status is GenerationStatus.FINISHED
-        url = content.get("url")
         size = number(content.get("size"))
         return Generation(
             id=generation_id,
@@ -171,7 +185,7 @@ class PixverseGateway(Gateway):
             vendor_status=word,
             recognized=status is not None,
             # Failed generations were seen with a URL as well, a dead one.
-            video_url=url if finished and isinstance(url, str) and url else None,
+            video_url=redaction.http_url(content.get("url")) if finished else None,
             cost=_cost(content),
             seed=_integer(content.get("seed")) if finished else None,
             error=FAILURES.get(word),
@@ -196,11 +210,13 @@ class PixverseGateway(Gateway):
         return unusable(self.name, response)
 
     def _words(self, response: httpx.Response, answer: _Answer) -> str:
+        secrets = sent_texts(response.request)
         if answer.code:
-            return f"{self.redact(answer.message) or 'no reason given'} (ErrCode {answer.code})"
+            said = self.redact(answer.message, secrets=secrets)
+            return f"{said or 'no reason given'} (ErrCode {answer.code})"
         # Some refused uploads are answered in plain words.
-        plain = response.headers.get("content-type", "").startswith("text/plain")
-        return f"HTTP {response.status_code} {self.redact(response.text) if plain else ''}".rstrip()
+        said = self.redact(plain_text(response), secrets=secrets)
+        return f"HTTP {response.status_code} {said}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -208,7 +224,7 @@ class _Answer:
     """An envelope; what is none has no code."""
 
     code: int | None = None
-    message: str = ""
+    message: object = ""
     content: dict[str, Any] = field(default_factory=dict)
 
 
@@ -219,7 +235,7 @@ def _read(response: httpx.Response) -> _Answer:
     content = envelope.get("Resp")
     return _Answer(
         code=_integer(envelope.get("ErrCode")),
-        message=str(envelope.get("ErrMsg") or ""),
+        message=envelope.get("ErrMsg") or "",
         content=content if isinstance(content, dict) else {},
     )
 
@@ -227,8 +243,9 @@ def _read(response: httpx.Response) -> _Answer:
 def _identifier(content: dict[str, Any], *names: str) -> str:
     """Return an id, a 64-bit integer, in digits; 0 stands for none."""
     for name in names:
-        if identifier := _integer(content.get(name)):
-            return str(identifier)
+        found = redaction.identifier(content.get(name)) or ""
+        if found.isascii() and found.isdigit() and 0 < int(found) < 2**64:
+            return found
     return ""
 
 

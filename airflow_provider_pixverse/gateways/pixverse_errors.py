@@ -12,6 +12,7 @@ from airflow_provider_pixverse.exceptions import (
     PixverseAuthError,
     PixverseCreditsError,
     PixverseError,
+    PixverseGoneError,
     PixverseModerationError,
     PixverseNotFoundError,
     PixverseRateLimitError,
@@ -37,7 +38,7 @@ CODES: dict[int, type[PixverseError]] = {
     500054: PixverseModerationError,  # picture
     500060: PixverseRequestError,  # monthly quota of effects
     500063: PixverseModerationError,  # video, picture or text
-    500064: PixverseNotFoundError,  # content deleted
+    500064: PixverseGoneError,  # content deleted
     500069: PixverseRateLimitError,  # high load
     500070: PixverseRequestError,  # template not activated
     500071: PixverseRequestError,  # effect without 720p or 1080p
@@ -66,6 +67,10 @@ ADVICE: dict[type[PixverseError], str] = {
         "pixverse refused the input by moderation, nothing was bought: {words}. Change the prompt or the "
         "input."
     ),
+    PixverseGoneError: (
+        "pixverse no longer has this generation: {words}. It was bought. Ask the gateway's support with its "
+        "id, or clear the task to buy the video again."
+    ),
     PixverseNotFoundError: (
         "pixverse does not know this generation: {words}. Check that the id and the connection's account and "
         "region belong together."
@@ -91,6 +96,9 @@ def kind_of(code: int | None, status: int, *, polling: bool = False) -> type[Pix
     if kind is None and code is not None and 400_000 <= code < 401_000:
         kind = PixverseRequestError
     kind = kind or HTTP_STATUSES.get(status)
+    if kind is PixverseGoneError and not polling:
+        # What is gone is then a medium or a generation that the request names.
+        return PixverseRequestError
     if kind in (PixverseRequestError, PixverseNotFoundError):
         return PixverseNotFoundError if polling else PixverseRequestError
     return kind

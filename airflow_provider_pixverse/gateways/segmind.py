@@ -10,15 +10,15 @@ Sources: the model pages at segmind.com/models, docs.segmind.com, and the offici
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 import httpx
 
-from airflow_provider_pixverse import catalog
+from airflow_provider_pixverse import catalog, redaction
 from airflow_provider_pixverse.exceptions import (
     PixverseAmbiguousSubmitError,
     PixverseError,
@@ -26,8 +26,9 @@ from airflow_provider_pixverse.exceptions import (
     PixverseUnavailableError,
 )
 from airflow_provider_pixverse.gateways import segmind_answers as answers
-from airflow_provider_pixverse.gateways.base import Gateway, json_object, number, unusable
+from airflow_provider_pixverse.gateways.base import Gateway, gone, json_object, number, unusable
 from airflow_provider_pixverse.gateways.segmind_body import body_of, seed_of
+from airflow_provider_pixverse.gateways.words import GONE, OWN_TEXTS, own_texts, sent_body, sent_texts
 from airflow_provider_pixverse.generation import Balance, Generation, GenerationStatus
 
 if TYPE_CHECKING:
@@ -57,15 +58,17 @@ class _Poll:
     generation_id: str
     asks: str = "status"
     finished: Generation | None = None
+    expired: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """When the submission was sent that a look into the history is for."""
+    """When the submission was sent that a look into the history is for, and what earlier pages had."""
 
     since: float
     until: float
     page: int = 1
+    candidates: tuple[dict[str, Any], ...] = ()
 
 
 class SegmindGateway(Gateway):
@@ -84,11 +87,12 @@ class SegmindGateway(Gateway):
     def submitted(self, response: httpx.Response) -> Generation:
         """Read the submit answer; an id beside a known status counts whatever the code, FAILED included."""
         body = json_object(response) or {}
-        generation_id, known = body.get("request_id"), answers.status_word(body) in answers.STATUSES
-        if isinstance(generation_id, str) and generation_id.strip() and (response.is_success or known):
-            seed = json.loads(response.request.content or b"{}").get("seed")
+        generation_id = redaction.identifier(body.get("request_id"))
+        known = answers.status_word(body) in answers.STATUSES
+        if generation_id and (response.is_success or known):
+            seed = sent_body(response.request).get("seed")
             said = {"seed": seed, **body, "status": body.get("status") or "QUEUED"}
-            return self._generation(generation_id, said)
+            return self._generation(generation_id, said, sent_texts(response.request))
         if (
             not response.is_success
             and (error := answers.refusal(response, self._words(response))) is not None
@@ -122,6 +126,9 @@ class SegmindGateway(Gateway):
             word = "COMPLETED" if answers.url_in(body) or answers.is_film(response) else ""
         # Below other codes an envelope's own "FAILED" must not be taken for the paid job's.
         named = body.get("request_id") == poll.generation_id and code not in (401, 403, 429)
+        if word.lower() in GONE and (response.is_success or code == 422 or named):
+            # The result expired; the history has it at any age.
+            return self._history(poll.generation_id, expired=word)
         known = word in answers.STATUSES and (code == 422 or named)
         if known or (word and response.is_success):
             said = body if answers.status_word(body) else {**body, "status": word}
@@ -165,7 +172,12 @@ class SegmindGateway(Gateway):
     def looked_up(
         self, response: httpx.Response, *, request: GenerationRequest, key: str
     ) -> Generation | httpx.Request | None:
-        """Find the newest row of the time in question whose body is the one that was sent."""
+        """
+        Find the row of the time in question whose body is the one that was sent.
+
+        Several rows under a seed that follows from the key are all this submission's: the newest is taken.
+        Under a seed of the user's, the others are of other tasks, and nothing says which.
+        """
         search: _Search = response.request.extensions[_ASKED]
         rows = answers.rows(response.content) if response.is_success else None
         if rows is None:
@@ -173,27 +185,36 @@ class SegmindGateway(Gateway):
         sent, slug = body_of(request, key=key), catalog.identify(self.name, request)[0]
         own_seed = sent.get("seed") == seed_of(key)
         since, until = search.since, search.until
-        ours = [
-            row
+        ours = {answers.row_id(row): row for row in search.candidates} | {
+            answers.row_id(row): row
             for row in rows
             if answers.is_of(row, sent, slug=slug, since=since, until=until, own_seed=own_seed)
-        ]
-        if ours:
-            return self._from_row(max(ours, key=lambda row: answers.created(row) or 0.0))
+        }
+        if len(ours) > 1 and not own_seed:
+            raise PixverseAmbiguousSubmitError(
+                f"{len(ours)} requests of segmind's history could be this submission: "
+                f"{', '.join(sorted(ours)[:5])}"
+            )
         oldest = min((answers.created(row) or until for row in rows), default=0.0)
-        if len(rows) < PAGE_ROWS or oldest < since:
-            return None
+        if len(rows) < PAGE_ROWS or oldest < since or (ours and own_seed):
+            newest = max(ours.values(), key=lambda row: answers.created(row) or 0.0, default=None)
+            return None if newest is None else self._from_row(newest)
         if search.page == MOST_PAGES:
             raise PixverseUnavailableError(
                 f"segmind's history has more than {PAGE_ROWS * MOST_PAGES} requests since the submission"
             )
-        return self._listing(request, _Search(since, until, search.page + 1))
+        return self._listing(request, _Search(since, until, search.page + 1, tuple(ours.values())))
 
-    def _generation(self, generation_id: str, body: dict[str, Any]) -> Generation:
-        return answers.generation(generation_id, body, gateway=self.name, redact=self.redact)
+    def _generation(
+        self, generation_id: str, body: dict[str, Any], texts: tuple[str, ...] = ()
+    ) -> Generation:
+        redact = partial(self.redact, secrets=texts)
+        return answers.generation(generation_id, body, gateway=self.name, redact=redact)
 
     def _from_row(self, row: dict[str, Any]) -> Generation:
-        return self._generation(str(row["request_id"]), answers.row_as_body(row))
+        # A row holds the body that was sent, so what its error quotes of that is known.
+        texts = own_texts(answers.sent_body_of(row))
+        return self._generation(answers.row_id(row), answers.row_as_body(row), texts)
 
     def _followed(self, generation: Generation, poll: _Poll, result: object) -> Generation | httpx.Request:
         """Return what a status or result says, or the request for what it leaves open."""
@@ -208,14 +229,19 @@ class SegmindGateway(Gateway):
         """Read what the history has on one request: the last that is asked about an id."""
         rows = answers.rows(response.content) if response.is_success else None
         for row in rows or ():
-            if str(row["request_id"]) == poll.generation_id:
-                return self._from_row(row)
+            if answers.row_id(row) == poll.generation_id:
+                found = self._from_row(row)
+                if found.vendor_status.lower() in GONE:
+                    raise gone(self.name, found.id, f"its history lists it as {found.vendor_status}")
+                return found
         # A key that the history alone refuses was accepted a moment before, by the answer that led here.
         refused = response.status_code in (400, 401, 403, 404, 410, 422) and json_object(response) is not None
         if rows is None and not refused:
             raise self._no_answer(response).about(poll.generation_id)
         if poll.finished is not None:
             return poll.finished
+        if poll.expired:
+            raise gone(self.name, poll.generation_id, f"{poll.expired}, and its history does not have it")
         words = self._words(response) or f"HTTP {response.status_code}"
         raise PixverseNotFoundError(
             f"segmind has generation {poll.generation_id} neither among the requests of the last hour nor in "
@@ -226,9 +252,11 @@ class SegmindGateway(Gateway):
     def _request_url(self, generation_id: str) -> str:
         return f"{self.base_url}/v2/requests/{quote(generation_id, safe='')}"
 
-    def _history(self, generation_id: str, *, finished: Generation | None = None) -> httpx.Request:
+    def _history(
+        self, generation_id: str, *, finished: Generation | None = None, expired: str = ""
+    ) -> httpx.Request:
         url = f"{self._base(RECORDS)}/inference-request/request-history/{quote(generation_id, safe='')}"
-        return self._get(url, _Poll(generation_id, "history", finished))
+        return self._get(url, _Poll(generation_id, "history", finished, expired))
 
     def _listing(self, request: GenerationRequest, search: _Search) -> httpx.Request:
         # Dates are days of an unnamed zone, so a day more; without an end the window reaches to now.
@@ -241,7 +269,9 @@ class SegmindGateway(Gateway):
             "sort_by": "model_created",
             "sort_order": "desc",
         }
-        return self._get(f"{self._base(RECORDS)}/inference-request/request-history", search, params)
+        listing = self._get(f"{self._base(RECORDS)}/inference-request/request-history", search, params)
+        listing.extensions[OWN_TEXTS] = own_texts(request.model_dump())
+        return listing
 
     def _get(self, url: str, asked: _Poll | _Search, params: dict[str, str] | None = None) -> httpx.Request:
         return httpx.Request("GET", url, params=params, headers=self._headers(), extensions={_ASKED: asked})
@@ -254,12 +284,12 @@ class SegmindGateway(Gateway):
 
     def _own(self, url: object) -> str | None:
         """Return a URL that the server handed out where it may be given the key: below our own base."""
-        ours = isinstance(url, str) and url.startswith(f"{self.base_url}/")
-        return str(url) if ours and str(url).isprintable() and len(str(url)) < _LONGEST_URL else None
+        own = redaction.http_url(url)
+        return own if own and own.startswith(f"{self.base_url}/") and len(own) < _LONGEST_URL else None
 
     def _no_answer(self, response: httpx.Response) -> PixverseError:
         error = answers.obstacle(response, self._words(response), of_submission=False)
         return error or unusable(self.name, response)
 
     def _words(self, response: httpx.Response) -> str:
-        return self.redact(answers.words_of(response))
+        return self.redact(answers.words_of(response), secrets=sent_texts(response.request))

@@ -13,6 +13,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_pixverse import redaction
 from airflow_provider_pixverse.exceptions import (
     PixverseAuthError,
     PixverseCreditsError,
@@ -20,8 +21,9 @@ from airflow_provider_pixverse.exceptions import (
     PixverseRateLimitError,
     PixverseRequestError,
 )
-from airflow_provider_pixverse.gateways.base import json_object, number, rate_limited, speaks_of_moderation
+from airflow_provider_pixverse.gateways.base import json_object, number, rate_limited, redirected
 from airflow_provider_pixverse.gateways.segmind_body import MEDIA
+from airflow_provider_pixverse.gateways.words import joined, plain_text, speaks_of_moderation
 from airflow_provider_pixverse.generation import Cost, Generation, GenerationStatus
 
 if TYPE_CHECKING:
@@ -44,12 +46,15 @@ _RESULT_KEYS = ("video", "output", "video_url", "videos", "images", "image_url",
 _CREATED_KEYS = ("model_created", "created_at", "createdAt", "created", "timestamp")
 _CREDITS = re.compile(r"credit|balance|top[ -]?up|spend|budget|billing|quota", re.IGNORECASE)
 _BLOCKED = re.compile(r"\brai\b|responsible ai", re.IGNORECASE)
+_DEEPEST = 20
+"""How many lists and objects within one another are looked into."""
+
 _EPOCH = range(10**9, 10**11)
 """What can be epoch seconds: less is a count of seconds, more one of milliseconds."""
 
 
 def generation(
-    generation_id: str, body: dict[str, Any], *, gateway: str, redact: Callable[[str], str]
+    generation_id: str, body: dict[str, Any], *, gateway: str, redact: Callable[[object], str]
 ) -> Generation:
     """
     Return what the body of a submission, status or result says.
@@ -68,14 +73,14 @@ def generation(
         id=generation_id,
         gateway=gateway,
         status=status or GenerationStatus.GENERATING,
-        vendor_status=redact(str(body.get("status") or "")),
+        vendor_status=redact(body.get("status") or ""),
         recognized=status is not None,
         video_url=url_in(body) if status is GenerationStatus.FINISHED else None,
         cost=None if cost is None else Cost(cost, "usd"),
         seed=None if seed is None else int(seed),
         error=said or None,
         moderated=is_about_moderation(said),
-        file_size=int(size) if size else None,
+        file_size=int(size) if size and size > 0 else None,
     )
 
 
@@ -86,7 +91,7 @@ def row_as_body(row: dict[str, Any]) -> dict[str, Any]:
         "output": row.get("generation_url"),
         "metrics": {"cost": row.get("credits_deduction")},
         "error": row.get("error"),
-        "seed": _sent_body(row).get("seed"),
+        "seed": sent_body_of(row).get("seed"),
     }
 
 
@@ -101,7 +106,7 @@ def words_of(response: httpx.Response) -> str:
     body = json_object(response)
     if body is not None:
         return words(body)
-    return response.text if response.headers.get("content-type", "").startswith("text/plain") else ""
+    return plain_text(response)
 
 
 def words(body: dict[str, Any]) -> str:
@@ -110,7 +115,7 @@ def words(body: dict[str, Any]) -> str:
     said = [error.get("message") or error.get("name") if isinstance(error, dict) else error]
     said += [body.get("error_description"), body.get("message")]
     said += map(_detail, detail if isinstance(detail, list) else [detail])
-    return "; ".join(dict.fromkeys(str(each) for each in said if each))
+    return joined(said)
 
 
 def refusal(response: httpx.Response, said: str) -> PixverseError | None:
@@ -121,7 +126,7 @@ def refusal(response: httpx.Response, said: str) -> PixverseError | None:
             f"segmind refused the input by moderation, nothing was bought: {said}. Change the prompt or the "
             f"input."
         )
-    if (error := obstacle(response, said)) is not None:
+    if (error := redirected("segmind", response) or obstacle(response, said)) is not None:
         return error
     said = said or "no reason given"
     if code in (404, 405, 410):
@@ -169,18 +174,19 @@ def is_about_credits(text: str) -> bool:
 
 def is_about_moderation(text: str) -> bool:
     """Return whether a failure is a content or "RAI" block, for which there is no state of its own."""
-    return bool(text) and (speaks_of_moderation(text) or bool(_BLOCKED.search(text)))
+    return speaks_of_moderation(text, also=_BLOCKED)
 
 
-def url_in(value: object) -> str | None:
+def url_in(value: object, depth: int = _DEEPEST) -> str | None:
     """Return the result's URL, be it a string, in a list, in an object or in JSON inside a string."""
+    if depth == 0:
+        return None
     if isinstance(value, str):
-        text = value.strip()
-        return text if text.startswith(("http://", "https://")) else url_in(_decoded(text))
+        return redaction.http_url(value) or url_in(_decoded(value), depth - 1)
     if isinstance(value, dict):
         value = [value.get(key) for key in _RESULT_KEYS]
     if isinstance(value, list):
-        return next((url for each in value if (url := url_in(each))), None)
+        return next((url for each in value if (url := url_in(each, depth - 1))), None)
     return None
 
 
@@ -214,7 +220,7 @@ def is_of(
     """
     if slug not in str(row.get("model_name") or slug):
         return False
-    stored, media = _sent_body(row), set(MEDIA.values())
+    stored, media = sent_body_of(row), set(MEDIA.values())
     fields = set(sent) - media if own_seed else set(sent) | media
     if any(_text(stored.get(name)) != _text(sent.get(name)) for name in fields):
         return False
@@ -239,18 +245,24 @@ def read_moment(value: object) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _rows(value: object) -> list[dict[str, Any]] | None:
+def row_id(row: dict[str, Any]) -> str:
+    """Return the id of a row; empty if it cannot be one."""
+    return redaction.identifier(row.get("request_id")) or ""
+
+
+def _rows(value: object, depth: int = _DEEPEST) -> list[dict[str, Any]] | None:
     if isinstance(value, list):
-        return [row for row in value if isinstance(row, dict) and row.get("request_id")]
-    if not isinstance(value, dict):
+        return [row for row in value if isinstance(row, dict) and row_id(row)]
+    if depth == 0 or not isinstance(value, dict):
         return None
-    if value.get("request_id"):
+    if row_id(value):
         return [value]
-    lists = [found for inner in value.values() if (found := _rows(inner)) is not None]
+    lists = [found for inner in value.values() if (found := _rows(inner, depth - 1)) is not None]
     return max(lists, key=len, default=None)
 
 
-def _sent_body(row: dict[str, Any]) -> dict[str, Any]:
+def sent_body_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the body that a row's request was sent with; empty where the row has none."""
     body = row.get("request_body")
     return _object(_decoded(body) if isinstance(body, str) else body)
 
@@ -277,5 +289,7 @@ def _text(value: object) -> str:
 def _detail(detail: object) -> object:
     if not isinstance(detail, dict):
         return detail
-    place = ".".join(str(part) for part in detail.get("loc") or ())
-    return ": ".join(str(part) for part in (place, detail.get("msg"), detail.get("type")) if part)
+    loc = detail.get("loc")
+    place = ".".join(map(redaction.clean, loc[:_DEEPEST])) if isinstance(loc, list) else ""
+    parts = (place, detail.get("msg"), detail.get("type"))
+    return ": ".join(redaction.clean(part, redaction.LONGEST_READ) for part in parts if part)

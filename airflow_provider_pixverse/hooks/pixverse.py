@@ -8,6 +8,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -27,16 +28,17 @@ from airflow_provider_pixverse.exceptions import (
 from airflow_provider_pixverse.hooks.lookup import explained
 from airflow_provider_pixverse.hooks.media import read_medium
 from airflow_provider_pixverse.media import check_medium
-from airflow_provider_pixverse.polling import Decision, Watch, decide, first_look
+from airflow_provider_pixverse.rules.waiting import Decision, Watch, decide, first_look
+from airflow_provider_pixverse.submission import Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
     from airflow_provider_pixverse.generation import Balance, Cost, Generation
     from airflow_provider_pixverse.media import Medium
     from airflow_provider_pixverse.requests import GenerationRequest
+    from airflow_provider_pixverse.rules.sending import Accepted, OnAmbiguousSubmit
     from airflow_provider_pixverse.storage import SavedVideo
-    from airflow_provider_pixverse.submission import OnAmbiguousSubmit
 
 ResultT = TypeVar("ResultT")
 
@@ -107,9 +109,6 @@ class PixverseHook(BaseHook):
         key: str | None = None,
         timeout: float = 1800.0,
         on_ambiguous_submit: OnAmbiguousSubmit = "fail",
-        before_send: Callable[[str], None] = lambda key: None,
-        nothing_bought: Callable[[], None] = lambda: None,
-        in_doubt_since: float | None = None,
     ) -> Generation:
         """
         Buy one video. Not idempotent: each call that succeeds is charged.
@@ -118,31 +117,33 @@ class PixverseHook(BaseHook):
         :param key: A UUID of this submission, by which the vendor can be asked for it; made if absent.
         :param timeout: Seconds for which a gateway that takes no requests, or cannot be reached, is
             tried again.
-        :param on_ambiguous_submit: ``fail`` or ``resubmit``: what to do where it stays unknown whether
+        :param on_ambiguous_submit: ``fail`` or ``resubmit``: what to do if it stays unknown whether
             a video was bought.
-        :param before_send: Called with the key once all else is ready, right before the submission can
-            leave, each time that none before it may have bought anything.
-        :param nothing_bought: Called when a send has certainly bought nothing and the next one has to wait.
-        :param in_doubt_since: Epoch seconds at which an earlier try may have sent this submission under
-            ``key``: the vendor is asked about it before anything is bought.
         :return: The generation as accepted.
         :raises PixverseError: any of its kinds but those about a finished video.
         """
-        self.check(request)
-        media = self._media(request)
+        submission = Submission(
+            request=request,
+            key=key or str(uuid.uuid4()),
+            deadline=time.time() + timeout,
+            on_ambiguous_submit=on_ambiguous_submit,
+        )
+        return self.buy(submission).generation
 
-        async def submit() -> Generation:
+    def buy(self, submission: Submission) -> Accepted:
+        """
+        Carry a submission out, with what earlier tries know of it and a journal for the next.
+
+        :param submission: What to buy; its media are read here.
+        :return: The generation as accepted, and the key that it was bought under.
+        :raises PixverseError: any of its kinds but those about a finished video.
+        """
+        self.check(submission.request)
+        submission = replace(submission, read_media=lambda: self._media(submission.request))
+
+        async def submit() -> Accepted:
             async with self.settings.client() as client:
-                handed_over = {field: await client.upload(field, medium) for field, medium in media.items()}
-                return await client.submit(
-                    request.model_copy(update=handed_over),
-                    key=key or str(uuid.uuid4()),
-                    deadline=time.time() + timeout,
-                    on_ambiguous_submit=on_ambiguous_submit,
-                    before_send=before_send,
-                    nothing_bought=nothing_bought,
-                    in_doubt_since=in_doubt_since,
-                )
+                return await client.submit(submission)
 
         return _run(submit())
 
@@ -197,18 +198,26 @@ class PixverseHook(BaseHook):
 
         :param generation_id: The gateway's id.
         :param timeout: Seconds to wait at most.
-        :param poll_interval: Seconds between looks.
-        :param not_before: Epoch seconds before which the video cannot be ready, and nothing is looked at.
-        :raises PixverseTimeout: where it was not finished in time.
-        :raises PixverseGenerationFailed: where the vendor failed to make it.
-        :raises PixverseError: see ``polling.decide`` for the others.
+        :param poll_interval: Seconds between polls.
+        :param not_before: Epoch seconds before which the video cannot be ready, and nothing is polled.
+        :raises PixverseTimeout: if it was not finished in time.
+        :raises PixverseGenerationFailed: if the vendor failed to make it.
+        :raises PixverseError: see ``rules.waiting.decide`` for the others.
+        """
+        return self.watch(Watch(generation_id, time.time() + timeout, poll_interval), not_before=not_before)
+
+    def watch(self, watch: Watch, *, not_before: float | None = None) -> Generation:
+        """
+        Wait on the worker for what a watch describes.
+
+        :param watch: What to wait for, until when, polling how often.
+        :param not_before: Epoch seconds before which nothing is polled.
+        :raises PixverseError: as :meth:`wait` does.
         """
         settings = self.settings
 
         async def wait() -> Generation:
-            now = time.time()
-            watch = Watch(generation_id, now + timeout, poll_interval)
-            in_seconds = first_look(watch, not_before=not_before or 0.0, now=now)
+            in_seconds = first_look(watch, not_before=not_before or 0.0, now=time.time())
             return await poller.Poller(partial(_resolved, settings)).wait(watch, first_look=in_seconds)
 
         return _run(wait())
@@ -260,6 +269,18 @@ class PixverseHook(BaseHook):
                 f"{type(error).__name__}: {error}"
             ) from error
         self.log.debug("%s is kept by %s", output_path, type(fs).__name__)
+
+    def is_saved(self, output_path: str) -> bool:
+        """
+        Return whether a file is there.
+
+        :param output_path: Object-storage URL or path, as a result gives it.
+        """
+        try:
+            return bool(ObjectStoragePath(output_path).is_file())
+        except Exception as error:
+            self.log.warning("Whether a file is at %s is not known: %s.", output_path, type(error).__name__)
+            return False
 
     def get_balance(self) -> Balance:
         """

@@ -27,6 +27,7 @@ Voice = Literal[
     "James", "Oliver", "Adrian", "Ethan",
 ]  # fmt: skip
 OnAmbiguousSubmit = Literal["fail", "resubmit"]
+OnChangedRequest = Literal["submit", "fail"]
 
 
 class TaskFields(TypedDict, total=False):
@@ -112,6 +113,7 @@ class SharedFields(TaskFields, total=False):
     output_path: str | None
     durable: bool
     on_ambiguous_submit: OnAmbiguousSubmit
+    on_changed_request: OnChangedRequest
 
 
 class VideoFields(SharedFields, total=False):

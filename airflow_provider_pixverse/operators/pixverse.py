@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_pixverse.exceptions import PixverseRequestError
 from airflow_provider_pixverse.links.pixverse import PixverseVideoLink
-from airflow_provider_pixverse.operators.generate import PixverseGenerateOperator
-from airflow_provider_pixverse.operators.waiting import WaitsForVideo
+from airflow_provider_pixverse.operators.generate import (
+    PixverseGenerateOperator,
+    resume_execution,
+    warn_of_kill,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         TaskFields,
         VideoFields,
     )
+    from airflow_provider_pixverse.operators.run import Run
 
 __all__ = [
     "PixverseExtendOperator",
@@ -142,7 +145,7 @@ class PixverseLipSyncOperator(PixverseGenerateOperator):
         self.audio = audio  # type: ignore[assignment]
 
 
-class PixverseSaveVideoOperator(WaitsForVideo, BaseOperator):
+class PixverseSaveVideoOperator(BaseOperator):
     """
     Deliver a generation that was bought elsewhere, waiting for it where it is not finished yet. Buys nothing.
 
@@ -158,6 +161,8 @@ class PixverseSaveVideoOperator(WaitsForVideo, BaseOperator):
     template_fields: Sequence[str] = ("generation_id", "output_path", "pixverse_conn_id")
     operator_extra_links = (PixverseVideoLink(),)
     ui_color = "#e8defc"
+    video_url: str | None = None
+    _run: Run | None = None
 
     def __init__(
         self,
@@ -180,9 +185,28 @@ class PixverseSaveVideoOperator(WaitsForVideo, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Wait if need be, then save."""
-        if not str(self.output_path or "").strip():
-            with self._failing():
-                raise PixverseRequestError(
-                    f"output_path={self.output_path!r}: allowed is a path or URL to save the video to."
-                )
-        return self._wait_for_bought_elsewhere(context)
+        return self._try(context).start()
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """
+        Go on after the trigger.
+
+        :param context: The task's context.
+        :param event: The trigger's event, or ``None`` if the trigger was lost.
+        """
+        return self._try(context).resume(event)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Look once more if Airflow resumes the task only to fail it, its trigger being lost."""
+        return resume_execution(self, self._try(context), next_method, next_kwargs, super().resume_execution)
+
+    def on_kill(self) -> None:
+        """Log what a killed task leaves behind: no gateway can cancel."""
+        warn_of_kill(self.generation_id if self._run is not None else None)
+
+    def _try(self, context: Context) -> Run:
+        from airflow_provider_pixverse.operators.run import Run
+
+        if self._run is None or self._run.context is not context:
+            self._run = Run(self, context, needs_path=True)
+        return self._run

@@ -3,8 +3,9 @@
 Where the record of a purchase is kept between the tries of a task.
 
 In Airflow's task state store (3.3 and later), which survives retries and clears; before that in a small
-JSON file in object storage. Only reading and writing is here; what a record means is in
-``submission.py``.
+JSON file in object storage. A mapped task keeps a copy there in any case if there is a place for it, since
+its index, by which Airflow's store knows it, may be another one after a clear. Only reading and writing is
+here; what a record means is in ``rules/records.py``.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
-from airflow_provider_pixverse import submission
+from airflow_provider_pixverse import purchase
 from airflow_provider_pixverse.exceptions import PixverseRecordError
+from airflow_provider_pixverse.purchase import Delivered, Intended, Mark
 from airflow_provider_pixverse.storage import replace_file
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_pixverse.submission import Record
+    from airflow_provider_pixverse.purchase import Record
 
 log = logging.getLogger(__name__)
 
@@ -34,44 +36,92 @@ KEY = "pixverse_submission"
 class Records(Protocol):
     """Keeps the one record of a task instance."""
 
+    @property
+    def survives(self) -> bool:
+        """Whether a retry finds what this try keeps."""
+
     def load(self) -> Record | None:
         """
-        Return the record, or ``None`` where there is none.
+        Return the record, or ``None`` if there is none.
 
-        :raises PixverseRecordError: where that could not be found out.
+        :raises PixverseRecordError: if that could not be found out.
         """
 
     def keep(self, record: Record) -> None:
         """
         Store the record in place of the last one.
 
-        :raises PixverseRecordError: where it could not be stored.
+        :raises PixverseRecordError: if it could not be stored.
         """
 
     def forget(self) -> None:
         """Delete the record."""
 
+    def of_other_indexes(self, fingerprint: str) -> list[Record]:
+        """
+        Return the records of the other indexes of a mapped task that ask for the same.
 
-def records_for(context: Context, output_path: str | None) -> Records | None:
+        :param fingerprint: Of the request.
+        """
+
+
+def mark_of(context: Context, retries: int | None) -> Mark:
     """
-    Return where the record of this task instance is kept, or ``None`` where there is no place for it.
+    Return what tells a clear of the task from a retry.
 
     :param context: The task's context.
-    :param output_path: Where the video goes; the record lies beside it where nothing better is there.
+    :param retries: Of the task, as its author wrote it.
     """
-    store = context.get("task_state_store")
-    if store is not None:
-        return _InStateStore(store)
-    folder = conf.get("pixverse", "state_path", fallback="") or _folder_of(output_path)
-    if not folder:
-        return None
+    ti, dag_run = context["ti"], context.get("dag_run")
+    clear_number = getattr(dag_run, "clear_number", None)
+    return Mark(
+        max_tries=getattr(ti, "max_tries", None) or 0,
+        try_number=ti.try_number,
+        retries=retries or 0,
+        clear_number=clear_number if isinstance(clear_number, int) else None,
+    )
+
+
+def records_for(context: Context, output_path: str | None) -> Records:
+    """
+    Return where the record of this task instance is kept.
+
+    :param context: The task's context.
+    :param output_path: Where the video goes; the record lies beside it if nothing better is there.
+    """
     ti = context["ti"]
-    identity = json.dumps([ti.dag_id, ti.run_id, ti.task_id, ti.map_index])
-    name = hashlib.sha256(identity.encode()).hexdigest()[:32]
-    return _InObjectStorage(f"{folder.removesuffix('/')}/.pixverse-{name}.json")
+    folder = conf.get("pixverse", "state_path", fallback="") or _folder_of(output_path)
+    index = -1 if ti.map_index is None else ti.map_index
+    store = context.get("task_state_store")
+    if not folder:
+        return Nowhere() if store is None else _InStateStore(store)
+    shelf = _Shelf(folder, [ti.dag_id, ti.run_id, ti.task_id], index)
+    own = shelf.own() if store is None else _InStateStore(store)
+    return _OfMapped(own, shelf) if index >= 0 else own
+
+
+class Nowhere:
+    """Keeps nothing: there is no place for a record, or none is wanted."""
+
+    survives = False
+
+    def load(self) -> None:
+        """Return none."""
+
+    def keep(self, record: Record) -> None:
+        """Keep nothing."""
+
+    def forget(self) -> None:
+        """Forget nothing."""
+
+    def of_other_indexes(self, fingerprint: str) -> list[Record]:
+        """Return none."""
+        return []
 
 
 class _InStateStore:
+    survives = True
+
     def __init__(self, store: Any) -> None:
         self._store = store
 
@@ -80,19 +130,24 @@ class _InStateStore:
             stored = self._store.get(KEY)
         except Exception as error:
             raise _unreadable("Airflow's task state store", error) from error
-        return None if stored is None else submission.decode(stored)
+        return None if stored is None else purchase.decode(stored)
 
     def keep(self, record: Record) -> None:
         try:
-            self._store.set(KEY, submission.encode(record))
+            self._store.set(KEY, purchase.encode(record))
         except Exception as error:
             raise _unwritable("Airflow's task state store", error) from error
 
     def forget(self) -> None:
         self._store.delete(KEY)
 
+    def of_other_indexes(self, fingerprint: str) -> list[Record]:
+        return []
+
 
 class _InObjectStorage:
+    survives = True
+
     def __init__(self, url: str) -> None:
         self._url = url
         try:
@@ -110,10 +165,10 @@ class _InObjectStorage:
             stored = None
         except Exception as error:
             raise _unreadable(self._url, error) from error
-        return submission.decode(stored)
+        return purchase.decode(stored)
 
     def keep(self, record: Record) -> None:
-        content = json.dumps(submission.encode(record)).encode()
+        content = json.dumps(purchase.encode(record)).encode()
         try:
             replace_file(self._path.fs, self._path.path, content)
         except Exception as error:
@@ -121,6 +176,93 @@ class _InObjectStorage:
 
     def forget(self) -> None:
         self._path.unlink(missing_ok=True)
+
+    def of_other_indexes(self, fingerprint: str) -> list[Record]:
+        return []
+
+
+class _Shelf:
+    """
+    The records of one task and run in object storage.
+
+    :param folder: Where they lie.
+    :param task: DAG id, run id, task id.
+    :param map_index: Of this task instance.
+    """
+
+    def __init__(self, folder: str, task: list[str], map_index: int) -> None:
+        self._folder = folder.removesuffix("/")
+        self._task = task
+        self._map_index = map_index
+
+    def own(self) -> Records:
+        """Return the record of this task instance, known by its index."""
+        name = _digest([*self._task, self._map_index])
+        return _InObjectStorage(f"{self._folder}/.pixverse-{name}.json")
+
+    def copy(self, fingerprint: str) -> _InObjectStorage:
+        """Return the copy of the record, known by what was asked for."""
+        return _InObjectStorage(f"{self._folder}/{self._prefix(fingerprint)}{self._map_index}.json")
+
+    def others(self, fingerprint: str) -> list[_InObjectStorage]:
+        """Return the copies that other indexes keep of records that ask for the same."""
+        prefix = self._prefix(fingerprint)
+        path = ObjectStoragePath(self._folder)
+        names = [each.name for each in path.iterdir()] if path.exists() else []
+        found = sorted(name for name in names if name.startswith(prefix) and name.endswith(".json"))
+        own = f"{prefix}{self._map_index}.json"
+        return [_InObjectStorage(f"{self._folder}/{name}") for name in found if name != own]
+
+    def _prefix(self, fingerprint: str) -> str:
+        return f".pixverse-{_digest(self._task)}-{fingerprint[:16]}-"
+
+
+class _OfMapped:
+    """Keeps the record of one index of a mapped task, and a copy that another index can find."""
+
+    survives = True
+
+    def __init__(self, own: Records, shelf: _Shelf) -> None:
+        self._own = own
+        self._shelf = shelf
+
+    def load(self) -> Record | None:
+        return self._own.load()
+
+    def keep(self, record: Record) -> None:
+        self._own.keep(record)
+        # What is delivered is of no use to another index.
+        self._copy(record, wanted=not isinstance(record, Delivered))
+
+    def forget(self) -> None:
+        record = self._own.load()
+        self._own.forget()
+        if record is not None:
+            self._copy(record, wanted=False)
+
+    def of_other_indexes(self, fingerprint: str) -> list[Record]:
+        try:
+            found = [each.load() for each in self._shelf.others(fingerprint)]
+        except Exception as error:
+            raise _unreadable("object storage", error) from error
+        return [record for record in found if record is not None]
+
+    def _copy(self, record: Record, *, wanted: bool) -> None:
+        submitted = purchase.bought(record)
+        intended = record if isinstance(record, Intended) else submitted and submitted.intended
+        # The record itself is kept: without its copy only a list that changes after a clear is worse off.
+        try:
+            copy = self._shelf.copy(intended.fingerprint if intended else "")
+            if wanted:
+                copy.keep(record)
+            else:
+                copy.forget()
+        except Exception as error:
+            log.warning("A copy of the record could not be kept: %s.", type(error).__name__)
+
+
+def _digest(identity: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
 
 
 def _folder_of(output_path: str | None) -> str:

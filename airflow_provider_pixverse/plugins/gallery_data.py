@@ -21,8 +21,8 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import and_, case, func, not_, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
-from airflow_provider_pixverse.operators.waiting import SUBMISSION
 from airflow_provider_pixverse.plugins.gallery_generation import charged, describe, is_submitted_only
+from airflow_provider_pixverse.purchase import XCOM_KEY as SUBMISSION
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -29,6 +29,7 @@ class Pace:
     :param earliest_event: From the start of a trigger to its event. A worker may report that its task was
         deferred up to 5 s late; if the trigger fires before that report, the scheduler fails the task.
     :param download_retries: Before each further download of a video that did not arrive whole.
+    :param record_retries: Before each further attempt to store the record of a video that is paid for.
     """
 
     first_back_off: float = 1.0
@@ -38,6 +39,7 @@ class Pace:
     rendering_share: float = 1.0
     earliest_event: float = 7.0
     download_retries: tuple[float, ...] = (1.0, 5.0)
+    record_retries: tuple[float, ...] = (1.0, 3.0)
 
 
 PACE = Pace()

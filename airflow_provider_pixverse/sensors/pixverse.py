@@ -16,15 +16,17 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_pixverse.exceptions import PixverseError, PixverseTimeout
 from airflow_provider_pixverse.links.pixverse import PixverseVideoLink
-from airflow_provider_pixverse.operators.waiting import WaitsForVideo
+from airflow_provider_pixverse.operators.generate import resume_execution, warn_of_kill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_pixverse.operators.run import Run
 
-class PixverseGenerationSensor(WaitsForVideo, BaseSensorOperator):
+
+class PixverseGenerationSensor(BaseSensorOperator):
     """
     Wait until a generation is finished; its XCom is the same result as the operators'. Buys nothing.
 
@@ -39,6 +41,8 @@ class PixverseGenerationSensor(WaitsForVideo, BaseSensorOperator):
     template_fields: Sequence[str] = ("generation_id", "pixverse_conn_id", "output_path")
     operator_extra_links = (PixverseVideoLink(),)
     ui_color = "#e8defc"
+    video_url: str | None = None
+    _run: Run | None = None
 
     def __init__(
         self,
@@ -73,33 +77,46 @@ class PixverseGenerationSensor(WaitsForVideo, BaseSensorOperator):
                     f"gateway can: a retry goes on waiting for it.",
                     generation_id=str(self.generation_id),
                 ) from error
-        return self._wait_for_bought_elsewhere(context)
+        with self._skipping():
+            return self._try(context).start()
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
+        """
+        Go on after the trigger.
+
+        :param context: The task's context.
+        :param event: The trigger's event, or ``None`` if the trigger was lost.
+        """
+        with self._skipping():
+            return self._try(context).resume(event)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Look once more if Airflow resumes the task only to fail it, its trigger being lost."""
+        return resume_execution(self, self._try(context), next_method, next_kwargs, super().resume_execution)
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
-        """Look once; in ``mode="reschedule"`` Airflow calls this again and again."""
-        from airflow_provider_pixverse.hooks.pixverse import PixverseHook
-        from airflow_provider_pixverse.polling import Deliver, GiveUp, Watch
+        """Poll once; in ``mode="reschedule"`` Airflow calls this again and again."""
+        with self._skipping():
+            first_poll = context["ti"].get_first_reschedule_date(context)
+            since = first_poll.timestamp() if first_poll else time.time()
+            result = self._try(context).poke(since)
+            return False if result is None else PokeReturnValue(True, result)
 
-        with self._failing():
-            submission = self._bought_elsewhere()
-            hook = PixverseHook(self.pixverse_conn_id)
-            first_look = context["ti"].get_first_reschedule_date(context)
-            since = first_look.timestamp() if first_look else time.time()
-            watch = Watch(
-                submission["generation_id"], since + self.timeout, self.poll_interval, missing_since=since
-            )
-            match hook.decide(watch):
-                case Deliver(generation):
-                    return PokeReturnValue(True, self._deliver(context, hook, generation, submission))
-                case GiveUp(error):
-                    raise error
-            return False
+    def on_kill(self) -> None:
+        """Log what a killed task leaves behind: no gateway can cancel."""
+        warn_of_kill(self.generation_id if self._run is not None else None)
+
+    def _try(self, context: Context) -> Run:
+        from airflow_provider_pixverse.operators.run import Run
+
+        if self._run is None or self._run.context is not context:
+            self._run = Run(self, context)
+        return self._run
 
     @contextmanager
-    def _failing(self) -> Iterator[None]:
+    def _skipping(self) -> Iterator[None]:
         try:
-            with super()._failing():
-                yield
+            yield
         except PixverseError as error:
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(str(error)) from error

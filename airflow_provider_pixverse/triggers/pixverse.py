@@ -11,22 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_pixverse import telemetry
 from airflow_provider_pixverse.exceptions import PixverseTimeout
 from airflow_provider_pixverse.hooks.pixverse import shared_poller
-from airflow_provider_pixverse.operators import telemetry
-from airflow_provider_pixverse.polling import Watch, first_look
+from airflow_provider_pixverse.rules.pace import usual
+from airflow_provider_pixverse.rules.waiting import Watch, first_look
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 log = logging.getLogger(__name__)
-
-EARLIEST_EVENT = 7.0
-"""
-Seconds after its start before which a trigger does not fire. A worker may report up to 5 s late that
-its task was deferred; an event that comes before that report makes the scheduler fail the task.
-"""
-
 
 SHORTEST_INTERVAL = 0.1
 """Seconds between looks below which a trigger would take the event loop from its neighbours."""
@@ -36,7 +30,8 @@ class PixverseGenerationTrigger(BaseTrigger):
     """
     Fires once, when a generation is finished, when time is up, or when looking further cannot help.
 
-    Its event is ``{"generation_id": …, "outcome": "finished" | "timeout" | "error", "message": …}``.
+    Its event is ``{"generation_id": …, "outcome": "finished" | "timeout" | "error", "message": …}``; the
+    message is the class of the error, or empty.
     The arguments are stored in plain text: no key is among them, and no URL is in the event.
 
     :param pixverse_conn_id: The connection.
@@ -80,7 +75,7 @@ class PixverseGenerationTrigger(BaseTrigger):
         started = time.monotonic()
         with telemetry.waiting():
             outcome, message = await self._wait()
-        await asyncio.sleep(max(0.0, EARLIEST_EVENT - (time.monotonic() - started)))
+        await asyncio.sleep(max(0.0, usual().earliest_event - (time.monotonic() - started)))
         event = {"generation_id": self.generation_id, "outcome": outcome, "message": message}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
@@ -107,11 +102,12 @@ class PixverseGenerationTrigger(BaseTrigger):
                 now=time.time(),
                 chance=random.random(),  # noqa: S311
             )
-            generation = await shared_poller(self.pixverse_conn_id).wait(watch, first_look=in_seconds)
+            await shared_poller(self.pixverse_conn_id).wait(watch, first_look=in_seconds)
         except PixverseTimeout as error:
-            return "timeout", str(error)
+            return "timeout", type(error).__name__
         except Exception as error:
-            # The operator looks once more whatever it was; the event only says that this wait is over.
+            # The operator polls once more whatever it was. An event carries the class of the error and
+            # never a vendor's words, which Airflow may not be able to store.
             log.debug("Waiting for generation %s ended", self.generation_id, exc_info=True)
-            return "error", f"{type(error).__name__}: {error}"
-        return "finished", f"Generation {generation.id} is finished"
+            return "error", type(error).__name__
+        return "finished", ""

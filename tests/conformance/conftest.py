@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pacing import quicken
 
-from airflow_provider_pixverse import catalog, polling, storage, submission
 from airflow_provider_pixverse.triggers import pixverse as triggers
 from conformance.vendors import VENDORS
 from conformance.world import World
@@ -20,14 +20,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triggers, "EARLIEST_EVENT", 0.0)
     monkeypatch.setattr(triggers, "SHORTEST_INTERVAL", 0.02)
-    monkeypatch.setattr(catalog, "SHORTEST_RENDERING", {})
-    monkeypatch.setattr(catalog, "SHORTEST_UNSEEN", 0.0)
-    monkeypatch.setattr(polling, "NOT_FOUND_GRACE", 0.3)
-    monkeypatch.setattr(submission, "FIRST_BACK_OFF", 0.005)
-    monkeypatch.setattr(submission, "LOOK_UP_DELAYS", (0.01, 0.02, 0.05))
-    monkeypatch.setattr(storage, "RETRY_DELAYS", (0.01, 0.02))
+    quicken(monkeypatch, first_back_off=0.005)
 
 
 @pytest.fixture(params=list(VENDORS))

@@ -29,7 +29,7 @@ BOTH_WAYS = pytest.mark.parametrize("deferrable", [True, False], ids=["deferrabl
 COLLECTORS = pytest.mark.parametrize("collector", [PixverseGenerationSensor, PixverseSaveVideoOperator])
 RESULT = {
     "generation_id", "gateway", "task", "version", "model", "status", "video_url", "output_path",
-    "size_bytes", "sha256", "cost", "seed", "submitted_at", "completed_at",
+    "size_bytes", "sha256", "cost", "seed", "submitted_at", "completed_at", "connection",
 }  # fmt: skip
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_pixverse import submission
+from airflow_provider_pixverse import purchase
 from airflow_provider_pixverse.exceptions import PixverseAmbiguousSubmitError, PixverseError
 from airflow_provider_pixverse.hooks.pixverse import PixverseHook
+from airflow_provider_pixverse.operators.keeper import Note
 from conformance.world import next_try
 
 if TYPE_CHECKING:
@@ -139,8 +140,8 @@ def test_the_error_names_what_a_person_can_search_for(world: World) -> None:
     run = world.task()
     with pytest.raises(PixverseAmbiguousSubmitError) as stopped:
         run.run()
-    kept = submission.decode(run.context["task_state_store"].get("pixverse_submission"))
-    assert isinstance(kept, submission.Intended)
+    kept = purchase.decode(run.context["task_state_store"].get("pixverse_submission"))
+    assert isinstance(kept, purchase.Intended)
     assert kept.key in str(stopped.value)
 
 
@@ -150,19 +151,20 @@ class Death(BaseException):
 
 def dies(patch: pytest.MonkeyPatch, run: TaskRun, *, sent: bool) -> None:
     """Let the worker die right before its submission is sent, or right after it was accepted."""
-    submit = PixverseHook.submit
+    buy, intend = PixverseHook.buy, Note.intend
 
-    def dying(self: PixverseHook, *args: Any, before_send: Any, **kwargs: Any) -> None:
-        def keep(key: str) -> None:
-            before_send(key)
-            if not sent:
-                raise Death
+    def keep(self: Note, key: str, **noted: Any) -> None:
+        intend(self, key, **noted)
+        if not sent:
+            raise Death
 
-        submit(self, *args, before_send=keep, **kwargs)
+    def dying(self: PixverseHook, submission: Any) -> None:
+        buy(self, submission)
         raise Death
 
     with patch.context() as dead:
-        dead.setattr(PixverseHook, "submit", dying)
+        dead.setattr(PixverseHook, "buy", dying)
+        dead.setattr(Note, "intend", keep)
         with pytest.raises(Death):
             run.run()
 

@@ -157,13 +157,13 @@ def test_an_empty_key_is_not_even_sent(world: World) -> None:
 
 
 @pytest.mark.parametrize("deferrable", [True, False], ids=["deferrable", "on the worker"])
-def test_a_key_refused_while_waiting_ends_the_task(world: World, deferrable: bool) -> None:
-    """Row: key refused, after the purchase."""
+def test_a_key_refused_until_the_deadline_leaves_the_video_to_a_retry(world: World, deferrable: bool) -> None:
+    """Row: key refused on a poll of a paid video."""
     refusal = {**world.vendor.words("This key is not valid"), "on": "poll", "after": 1, "times": None}
     world.faults(refusal, world.pending())
     with pytest.raises(PixverseAuthError, match="This key is not valid") as refused:
-        world.task(deferrable=deferrable).run()
-    assert ends_at_once(refused)
+        world.task(deferrable=deferrable, timeout=1.0).run()
+    assert not ends_at_once(refused)
     assert world.bought == 1
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from operators.running import fire, messages
+from pacing import quicken
 
-from airflow_provider_pixverse import polling
 from airflow_provider_pixverse.exceptions import (
     PixverseGenerationFailed,
     PixverseNotFoundError,
@@ -118,7 +118,7 @@ def test_an_unknown_id_is_tolerated_shortly_after_submission(
     world: World, monkeypatch: pytest.MonkeyPatch, deferrable: bool
 ) -> None:
     """Row: poll says unknown id: tolerated shortly after submission."""
-    monkeypatch.setattr(polling, "NOT_FOUND_GRACE", 20.0)
+    quicken(monkeypatch, unknown_id_grace=20.0)
     world.faults(*({**rule, "times": 3} for rule in world.forgotten()))
     assert world.task(deferrable=deferrable).run()["status"] == "finished"
     assert world.used()[0] == 3
@@ -140,7 +140,7 @@ def test_an_id_that_polls_do_not_know_is_looked_for_in_the_history(
 ) -> None:
     """Row: poll says unknown id: Segmind's history is asked first; the others have none for that."""
     # Not less: the moment of submission, from which it counts, is kept in whole seconds.
-    monkeypatch.setattr(polling, "NOT_FOUND_GRACE", 2.5)
+    quicken(monkeypatch, unknown_id_grace=2.5)
     world.faults({"on": "poll", "times": None, **world.vendor.unknown})
     ends_with = world.vendor.after_unknown_polls
     with pytest.raises(ends_with) if ends_with else nullcontext():

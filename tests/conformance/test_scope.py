@@ -59,7 +59,10 @@ SHARED = {
     "text-to-video": {"requests.py"},
     # The gallery is a server of its own: its paths, and HTTP's and Starlette's words.
     "generations": {"plugins/gallery_app.py", "plugins/gallery_data.py"},
-    "Authorization": {"plugins/gallery_app.py"},
+    "Authorization": {"plugins/gallery_app.py", "redaction.py"},
+    "Bearer": {"redaction.py"},
+    "x-api-key": {"redaction.py"},
+    "API-KEY": {"redaction.py"},
     "media_type": {"plugins/gallery_app.py", "plugins/gallery_video.py"},
 }
 """Words that mean something else, or the same to everyone, in the modules named."""

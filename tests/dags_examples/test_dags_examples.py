@@ -14,9 +14,9 @@ import airflow
 import av
 import pytest
 from operators.running import INSTALLED, DagRunReport
+from pacing import quicken
 
-from airflow_provider_pixverse import catalog, exceptions
-from airflow_provider_pixverse.triggers import pixverse as triggers
+from airflow_provider_pixverse import exceptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,9 +92,7 @@ def example(
     tmp_path: Path,
 ) -> Callable[..., DagRunReport]:
     """Run an example and return what it left; a person who is asked approves."""
-    monkeypatch.setattr(triggers, "EARLIEST_EVENT", 0.0)
-    monkeypatch.setattr(catalog, "SHORTEST_RENDERING", {})
-    monkeypatch.setattr(catalog, "SHORTEST_UNSEEN", 0.0)
+    quicken(monkeypatch)
     monkeypatch.setenv("PIXVERSE_EXAMPLE_OUTPUT", str(tmp_path))
     for name in ("IMAGE", "PRODUCTS"):
         monkeypatch.delenv(f"PIXVERSE_EXAMPLE_{name}", raising=False)

@@ -26,18 +26,17 @@ from typing import TYPE_CHECKING, Any
 
 import airflow
 import pytest
+from pacing import quicken
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from airflow_provider_pixverse import catalog
 from airflow_provider_pixverse.connection import read_settings
 from airflow_provider_pixverse.gateways import GATEWAYS
 from airflow_provider_pixverse.get_provider_info import get_provider_info
-from airflow_provider_pixverse.operators.waiting import described, unfinished
+from airflow_provider_pixverse.purchase import Purchase, moment
 from airflow_provider_pixverse.sandbox.__main__ import _parser as sandbox_options
 from airflow_provider_pixverse.sandbox.faults import read_faults
 from airflow_provider_pixverse.sandbox.pictures import picture_file
-from airflow_provider_pixverse.triggers import pixverse as triggers
 from docs.pages import PAGES, ROOT, Block, blocks
 
 if TYPE_CHECKING:
@@ -167,9 +166,7 @@ def reader(
     run_dag: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Reader:
-    monkeypatch.setattr(triggers, "EARLIEST_EVENT", 0.0)
-    monkeypatch.setattr(catalog, "SHORTEST_RENDERING", {})
-    monkeypatch.setattr(catalog, "SHORTEST_UNSEEN", 0.0)
+    quicken(monkeypatch)
     monkeypatch.chdir(tmp_path)
     return Reader(tmp_path, pixverse_sandbox, s3, run_dag)
 
@@ -230,9 +227,8 @@ def test_a_block_of_tests_passes(
     # Only the pauses that every submission and every deferral take are left out.
     (tmp_path / "conftest.py").write_text(
         "from __future__ import annotations\n"
-        "from airflow_provider_pixverse import catalog\n"
-        "from airflow_provider_pixverse.triggers import pixverse\n"
-        "catalog.SHORTEST_UNSEEN = pixverse.EARLIEST_EVENT = 0.0\n"
+        "from airflow_provider_pixverse.rules import pace\n"
+        "pace.PACE = pace.Pace(rendering_share=0.0, earliest_event=0.0)\n"
     )
     (tmp_path / "test_page.py").write_text(reader.adapted(block.code))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (dags, ROOT))))
@@ -414,7 +410,7 @@ def test_a_json_block_is_read_by_what_it_is_for(block: Block) -> None:
     elif "conn_type" in content:
         check_connection(block.code)
     else:
-        result = unfinished(described("gen-1", deadline=0.0))
+        result = Purchase(generation_id="gen-1", deadline=moment(0.0)).unfinished_result()
         assert content.keys() == result.keys()
 
 

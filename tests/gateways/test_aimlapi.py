@@ -20,6 +20,7 @@ from airflow_provider_pixverse.exceptions import (
     PixverseAuthError,
     PixverseCreditsError,
     PixverseError,
+    PixverseGoneError,
     PixverseModerationError,
     PixverseNotFoundError,
     PixverseRateLimitError,
@@ -444,7 +445,8 @@ NO_ID = {
         200,
         {"json": {"status": "error", "error": {"name": "E", "message": "It broke"}}},
     ),
-    "a redirect": (302, {"headers": {"location": "https://aimlapi.com"}}),
+    "a redirect to nowhere": (302, {}),
+    "a redirect to the result": (303, {"headers": {"location": "https://aimlapi.com"}}),
     "408": (408, {}),
     "409": (409, {"json": {"message": "Conflict"}}),
     "413": (413, {"html": "<html></html>"}),
@@ -571,7 +573,6 @@ WORDS = {
         "canceled",
         "timeout",
         "timed_out",
-        "expired",
     ),
 }
 
@@ -588,6 +589,23 @@ def test_a_status_word_of_the_schema_the_samples_or_the_vendors_nodes_is_underst
         assert (generation.id, generation.gateway) == (generation_id, "aimlapi")
         assert (generation.status, generation.recognized) == (status, True)
         assert generation.vendor_status == spelling.strip()
+
+
+@pytest.mark.parametrize("word", ["expired", "Deleted", " REMOVED ", "gone", "purged"])
+@pytest.mark.parametrize("status", [200, 404, 500])
+@BOTH_IDS
+def test_a_generation_that_the_vendor_no_longer_has_is_gone_and_was_bought(
+    word: str, status: int, generation_id: str
+) -> None:
+    body = {"id": generation_id, "status": word, "error": {"message": "kept for a week"}}
+    with pytest.raises(PixverseGoneError, match=r"kept for a week\. It was bought") as caught:
+        polled(status, body, generation_id=generation_id)
+    assert caught.value.generation_id == generation_id
+
+
+def test_a_submission_that_is_told_at_once_that_it_is_gone_keeps_its_id() -> None:
+    generation = submitted(200, {"id": NEW_ID, "status": "expired"})
+    assert (generation.id, generation.status) == (NEW_ID, GenerationStatus.GENERATING)
 
 
 @pytest.mark.parametrize(

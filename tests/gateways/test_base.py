@@ -8,16 +8,21 @@ from typing import ClassVar
 import httpx
 import pytest
 
-from airflow_provider_pixverse.exceptions import PixverseRequestError, PixverseUnavailableError
+from airflow_provider_pixverse.exceptions import (
+    PixverseAmbiguousSubmitError,
+    PixverseRequestError,
+    PixverseUnavailableError,
+)
 from airflow_provider_pixverse.gateways import DEFAULT_GATEWAY, GATEWAYS, make_gateway
 from airflow_provider_pixverse.gateways.base import (
     Gateway,
     json_object,
     rate_limited,
-    speaks_of_moderation,
     unusable,
 )
+from airflow_provider_pixverse.gateways.words import speaks_of_moderation
 from airflow_provider_pixverse.media import Medium, MediumKind
+from airflow_provider_pixverse.requests import TextToVideo, build
 
 KEY = "sk-0123456789abcdef"
 EVERY_GATEWAY = pytest.mark.parametrize("name", GATEWAYS)
@@ -71,6 +76,19 @@ def test_a_retry_after_that_only_looks_readable_is_left_out(header: str) -> None
         "The input contains sensitive information.",
         "Prohibited content",
         "Inappropriate image",
+        "moderation",
+        "Content moderation",
+        "The image failed moderation.",
+        "Your prompt did not pass moderation",
+        "video/image/text failed pre-moderation",
+        "Moderation failed: the picture shows a brand",
+        "Your request was rejected by our safety system. Please try again with another prompt.",
+        "Rejected by the moderation service",
+        "Blocked by content moderation and removed from the queue; try again later with another picture",
+        "Request moderated",
+        "The victim outside is inappropriate content",
+        "Flagged by content policy in connection with violence",
+        "moderation_blocked",
     ],
 )
 def test_words_of_a_content_refusal_are_known(words: str) -> None:
@@ -89,6 +107,32 @@ def test_words_of_a_content_refusal_are_known(words: str) -> None:
     ],
 )
 def test_other_words_are_no_content_refusal(words: str) -> None:
+    assert not speaks_of_moderation(words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Internal error: moderation service timed out, please retry",
+        "worker crashed (moderation queue restarting)",
+        "inappropriate scheduling state, job requeued too often",
+        "moderation unavailable",
+        "moderation service unavailable, your request was rejected",
+        "Content moderation is temporarily down",
+        "The moderation API did not respond: connection refused",
+        "ContentModerationError: timeout",
+        "moderation check pending for too long",
+        "Moderation failed: HTTP 503",
+        "moderation failed to run",
+        "could not complete the safety check",
+        "content policy service: internal server error",
+        "nsfw detector crashed",
+        "moderation queue is full, try again later",
+        "waiting for moderation of other requests",
+        "moderation was skipped",
+    ],
+)
+def test_the_mention_of_moderation_is_no_verdict(words: str) -> None:
     assert not speaks_of_moderation(words)
 
 
@@ -135,6 +179,67 @@ def test_an_answer_that_says_nothing_is_described_by_what_it_is(response: httpx.
     error = unusable("aimlapi", response)
     assert type(error) is PixverseUnavailableError
     assert error.message == f"aimlapi answered {said}"
+
+
+PLACES = {
+    "https://gateway.example/v2/x?signature=SECRET#SECRET": "https://gateway.example/v2/x",
+    "https://user:SECRET@gateway.example:8443/": "https://gateway.example:8443/",
+    "//gateway.example/login": "https://gateway.example/login",
+    "https://gateway.example/" + "SECRET" * 10: "https://gateway.example/…",
+    "https://gateway.example/a\u2028b": None,
+    "https://[": "an address that cannot be read",
+    "https://gateway.example:99999/": "an address that cannot be read",
+}
+
+
+@EVERY_GATEWAY
+@pytest.mark.parametrize("code", [301, 302, 307, 308])
+@pytest.mark.parametrize("location", PLACES)
+def test_a_submission_that_is_redirected_bought_nothing(name: str, code: int, location: str) -> None:
+    gateway = make_gateway(name, KEY)
+    request = gateway.submit(build(TextToVideo, prompt="a kite"), key="5f0c8f1e-4a39-4a3b-9a39-3c0c7d9d1e11")
+    headers = {"location": location.encode()}
+    response = httpx.Response(code, headers=headers, html="<h1>Moved</h1>", request=request)
+    with pytest.raises(PixverseRequestError, match=f"HTTP {code} with a redirect to ") as caught:
+        gateway.submitted(response)
+    said = str(caught.value)
+    assert "nothing was bought. Check the connection's host" in said
+    assert "SECRET" not in said
+    assert said.isprintable()
+    if place := PLACES[location]:
+        assert f"redirect to {place}. It was not followed" in said
+
+
+@EVERY_GATEWAY
+def test_a_303_or_a_redirect_to_nowhere_may_have_bought_a_video(name: str) -> None:
+    gateway = make_gateway(name, KEY)
+    request = gateway.submit(build(TextToVideo, prompt="a kite"), key="5f0c8f1e-4a39-4a3b-9a39-3c0c7d9d1e11")
+    for code, headers in ((303, {"location": "/result"}), (302, {})):
+        with pytest.raises((PixverseAmbiguousSubmitError, PixverseUnavailableError)):
+            gateway.submitted(httpx.Response(code, headers=headers, request=request))
+
+
+@pytest.mark.parametrize("name", ["segmind", "pixverse"])
+def test_an_upload_that_is_redirected_names_the_place(name: str) -> None:
+    gateway = make_gateway(name, KEY)
+    upload = gateway.upload("image", Medium(MediumKind.IMAGE, content=b"\x89PNG", mime_type="image/png"))
+    assert isinstance(upload, httpx.Request)
+    with pytest.raises(PixverseRequestError, match=r"redirect to https://gateway\.example/up\. "):
+        gateway.uploaded(
+            httpx.Response(301, headers={"location": "https://gateway.example/up"}, request=upload)
+        )
+
+
+@EVERY_GATEWAY
+def test_a_look_that_is_redirected_says_nothing_about_the_generation(name: str) -> None:
+    gateway = make_gateway(name, KEY)
+    for request, read in ((gateway.poll("7"), gateway.polled), (gateway.balance(), gateway.balance_read)):
+        response = httpx.Response(302, headers={"location": "https://login.example/?x=1"}, request=request)
+        with pytest.raises(
+            PixverseUnavailableError, match=r"a redirect to https://login\.example/, which"
+        ) as it:
+            read(response)
+        assert "bought" not in str(it.value)
 
 
 def test_the_default_gateway_is_aimlapi() -> None:

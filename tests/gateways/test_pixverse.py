@@ -20,6 +20,7 @@ from airflow_provider_pixverse.exceptions import (
     PixverseAuthError,
     PixverseCreditsError,
     PixverseError,
+    PixverseGoneError,
     PixverseModerationError,
     PixverseNotFoundError,
     PixverseRateLimitError,
@@ -30,7 +31,6 @@ from airflow_provider_pixverse.gateways import make_gateway
 from airflow_provider_pixverse.gateways.pixverse import PixverseGateway
 from airflow_provider_pixverse.generation import Balance, Cost, Generation, GenerationStatus
 from airflow_provider_pixverse.media import Medium, MediumKind
-from airflow_provider_pixverse.polling import GiveUp, Watch, decide
 from airflow_provider_pixverse.requests import (
     VOICES,
     Extend,
@@ -40,8 +40,9 @@ from airflow_provider_pixverse.requests import (
     Transition,
     build,
 )
-from airflow_provider_pixverse.submission import Attempts, Send, Stop
-from airflow_provider_pixverse.submission import decide as decide_on_submission
+from airflow_provider_pixverse.rules.sending import Attempts, Send, Stop
+from airflow_provider_pixverse.rules.sending import decide as decide_on_submission
+from airflow_provider_pixverse.rules.waiting import GiveUp, Watch, decide
 
 if TYPE_CHECKING:
     from airflow_provider_pixverse.requests import GenerationRequest
@@ -613,9 +614,10 @@ CODES: dict[Any, tuple[type[PixverseError], type[PixverseError]]] = {
         (400011, 400013, 400017, 400018, 400019, 400032), (PixverseRequestError, PixverseNotFoundError)
     ),
     **dict.fromkeys(
-        (500030, 500031, 500032, 500033, 500042, 500060, 500070, 500071, 500008, 500064),
+        (500030, 500031, 500032, 500033, 500042, 500060, 500070, 500071, 500008),
         (PixverseRequestError, PixverseNotFoundError),
     ),
+    500064: (PixverseRequestError, PixverseGoneError),
     **dict.fromkeys((500044, 500069), (PixverseRateLimitError,) * 2),
     **dict.fromkeys((500054, 500063), (PixverseModerationError,) * 2),
     500041: (PixverseUnavailableError,) * 2,
@@ -718,7 +720,6 @@ class TestPolled:
             (1, GenerationStatus.FINISHED, True),
             ("1", GenerationStatus.FINISHED, True),
             (5, GenerationStatus.GENERATING, True),
-            (6, GenerationStatus.FAILED, True),
             (7, GenerationStatus.FAILED, True),
             (8, GenerationStatus.FAILED, True),
             (9, GenerationStatus.QUEUED, True),
@@ -744,7 +745,7 @@ class TestPolled:
 
     @pytest.mark.parametrize(
         ("word", "kind"),
-        [(6, "PixverseGenerationFailed"), (7, "PixverseModerationError"), (8, "PixverseGenerationFailed")],
+        [(7, "PixverseModerationError"), (8, "PixverseGenerationFailed")],
     )
     def test_what_failed_is_given_up_for_its_reason(
         self, gateway: PixverseGateway, word: int, kind: str
@@ -754,6 +755,12 @@ class TestPolled:
         assert isinstance(decision, GiveUp)
         assert type(decision.error).__name__ == kind
         assert f"status {word}" in str(decision.error)
+
+    @pytest.mark.parametrize("word", [6, "6", " 6 "])
+    def test_a_deleted_video_is_gone_and_was_bought(self, gateway: PixverseGateway, word: Any) -> None:
+        with pytest.raises(PixverseGoneError, match=r"deleted there \(status 6\). It was bought") as caught:
+            polled(gateway, envelope({**FINISHED, "status": word}))
+        assert caught.value.generation_id == VIDEO_ID
 
     @pytest.mark.parametrize(
         ("fields", "cost", "seed", "size"),

@@ -22,6 +22,7 @@ from airflow_provider_pixverse.exceptions import (
     PixverseAuthError,
     PixverseCreditsError,
     PixverseError,
+    PixverseGoneError,
     PixverseModerationError,
     PixverseNotFoundError,
     PixverseRateLimitError,
@@ -42,6 +43,7 @@ from airflow_provider_pixverse.requests import (
     Transition,
     build,
 )
+from airflow_provider_pixverse.rules.sending import Attempts, Stop, decide_on_search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -677,6 +679,7 @@ class TestPolled:
         assert polled((422, {"status": "FAILED", "error": said})).moderated
 
     def test_training_is_not_a_content_block(self) -> None:
+        assert not polled((422, {"status": "FAILED", "error": "RAI service timed out"})).moderated
         assert not polled((422, {"status": "FAILED", "error": "rain train brainfreeze"})).moderated
 
     def test_a_422_without_a_status_is_a_failure(self) -> None:
@@ -763,6 +766,22 @@ class TestPolled:
         request = further(404, UNKNOWN)
         assert str(request.url) == f"{RECORDS}/{ID}"
         assert request.headers["x-api-key"] == KEY
+
+    @pytest.mark.parametrize("word", ["EXPIRED", "deleted", " Gone "])
+    @pytest.mark.parametrize("code", [200, 404, 410, 422])
+    @pytest.mark.parametrize("at", ["status", "result"])
+    def test_a_result_that_expired_is_looked_for_in_the_history(self, word: str, code: int, at: str) -> None:
+        before = [STATUS_DONE] if at == "result" else []
+        expired = (code, {"status": word, "request_id": ID})
+        assert polled(*before, expired, (200, row())).video_url == VIDEO
+        with pytest.raises(PixverseGoneError, match=r"history does not have it\. It was bought") as caught:
+            polled(*before, expired, (404, UNKNOWN))
+        assert caught.value.generation_id == ID
+
+    def test_what_the_history_lists_as_deleted_is_gone(self) -> None:
+        with pytest.raises(PixverseGoneError, match=r"lists it as DELETED\. It was bought") as caught:
+            polled((404, UNKNOWN), (200, row(model_status="DELETED")))
+        assert caught.value.generation_id == ID
 
     def test_the_history_tells_of_failures_and_of_what_still_runs(self) -> None:
         failed = row(model_status="FAILED", error="content policy", generation_url=None, credits_deduction=0)
@@ -1082,7 +1101,41 @@ class TestRecovery:
         assert found({"data": [row(**fields, created_at=moment(0))]}, SEEDED) is not None
         assert found({"data": [row(**fields, created_at=moment(-3600))]}, SEEDED) is None
 
-    def test_of_several_the_newest_is_taken(self) -> None:
+    @pytest.mark.parametrize("pages", [1, 2])
+    def test_several_that_could_be_it_are_no_answer(self, pages: int) -> None:
+        rows = [row(request_id=name, request_body=body_of(SEEDED)) for name in ("of-another-task", "ours")]
+        asked = look(SEEDED)
+        if pages == 2:
+            further_page = found({"data": [row(request_body={})] * (PAGE_ROWS - 1) + [rows.pop()]}, SEEDED)
+            assert isinstance(further_page, httpx.Request)
+            asked = further_page
+        with pytest.raises(
+            PixverseAmbiguousSubmitError, match="2 requests of segmind's history could"
+        ) as caught:
+            found({"data": rows}, SEEDED, asked)
+        assert "of-another-task, ours" in str(caught.value)
+        step = decide_on_search(Attempts("k", NOW + 60, can_search=True), caught.value)
+        assert isinstance(step, Stop)
+        assert isinstance(step.error, PixverseAmbiguousSubmitError)
+
+    def test_one_on_a_full_page_is_the_answer_once_the_pages_are_read(self) -> None:
+        seeded = row(request_body=body_of(SEEDED))
+        further_page = found({"data": [seeded] + [row(request_body={})] * (PAGE_ROWS - 1)}, SEEDED)
+        assert isinstance(further_page, httpx.Request)
+        # Rows move to the next page while pages are read, and each output has a row.
+        generation = found({"data": [seeded, seeded]}, SEEDED, further_page)
+        assert isinstance(generation, Generation)
+        assert generation.id == ID
+
+    @pytest.mark.parametrize("seconds", [-CLOCK_SKEW - 6, -3600, CLOCK_SKEW + 6])
+    def test_what_was_not_made_while_it_was_sent_is_no_candidate(self, seconds: float) -> None:
+        body = body_of(SEEDED)
+        older = row(request_id="older", request_body=body, model_created=moment(seconds))
+        generation = found({"data": [row(request_body=body), older]}, SEEDED)
+        assert isinstance(generation, Generation)
+        assert generation.id == ID
+
+    def test_of_several_under_a_seed_of_its_own_the_newest_is_taken(self) -> None:
         rows = [row(request_id=str(age), model_created=moment(-age)) for age in (3, 1, 2)]
         generation = found({"data": rows})
         assert isinstance(generation, Generation)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
+from pacing import quicken
 
-from airflow_provider_pixverse import storage
 from airflow_provider_pixverse.exceptions import (
     PixverseAmbiguousSubmitError,
     PixverseDownloadError,
@@ -29,8 +29,9 @@ from airflow_provider_pixverse.exceptions import (
 )
 from airflow_provider_pixverse.generation import Balance, Generation, GenerationStatus
 from airflow_provider_pixverse.hooks.pixverse import PixverseHook
-from airflow_provider_pixverse.polling import Deliver, Wait, Watch
 from airflow_provider_pixverse.requests import ImageToVideo, TextToVideo, Transition
+from airflow_provider_pixverse.rules.waiting import Deliver, Wait, Watch
+from airflow_provider_pixverse.submission import Submission, Unnoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -245,27 +246,31 @@ class TestSubmit:
         assert PixverseHook().check(LAKE) == ("pixverse/v5/text-to-video", "v5")
         assert pixverse_sandbox.ledger()["submitted"] == 0
 
-    def test_the_last_word_before_it_is_sent(self, pixverse_sandbox: SandboxInTest) -> None:
+    def test_it_is_noted_right_before_it_is_sent(self, pixverse_sandbox: SandboxInTest) -> None:
         seen: list[int] = []
 
-        def before_send(key: str) -> None:
-            seen.append(pixverse_sandbox.ledger()["submitted"])
+        class Counting(Unnoted):
+            def intend(self, key: str, **noted: Any) -> None:
+                seen.append(pixverse_sandbox.ledger()["submitted"])
+
+        def submission(request: Any) -> Submission:
+            return Submission(request=request, key=KEY, deadline=time.time() + 60, journal=Counting())
 
         hook = PixverseHook()
-        hook.submit(LAKE, before_send=before_send)
+        hook.buy(submission(LAKE))
         assert seen == [0]
         with pytest.raises(PixverseRequestError):
-            hook.submit(ImageToVideo(prompt="It moves", image="/missing.png"), before_send=before_send)
+            hook.buy(submission(ImageToVideo(prompt="It moves", image="/missing.png")))
         assert seen == [0]
 
     def test_an_earlier_try_is_asked_for_first(
         self, pixverse_sandbox: SandboxInTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("airflow_provider_pixverse.submission.LOOK_UP_DELAYS", (0.05,) * 5)
-        hook, key = PixverseHook(), "0b6a0f4e-8f0a-4d0e-9a55-3f2f7c1d9e11"
-        began = time.time()
-        bought = hook.submit(LAKE, key=key)
-        assert hook.submit(LAKE, key=key, in_doubt_since=began).id == bought.id
+        quicken(monkeypatch, look_up_delays=(0.05,) * 5)
+        hook, began = PixverseHook(), time.time()
+        bought = hook.submit(LAKE, key=KEY)
+        doubtful = Submission(request=LAKE, key=KEY, deadline=began + 60, in_doubt_since=began)
+        assert hook.buy(doubtful).generation.id == bought.id
         assert pixverse_sandbox.ledger()["submitted"] == 1
 
     def test_the_key_of_a_submission_is_sent_along(self, pixverse_sandbox: SandboxInTest) -> None:
@@ -281,7 +286,7 @@ class TestSubmit:
     def test_an_answer_that_is_lost_is_found_in_the_logs(
         self, pixverse_sandbox: SandboxInTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("airflow_provider_pixverse.submission.LOOK_UP_DELAYS", (0.05,) * 5)
+        quicken(monkeypatch, look_up_delays=(0.05,) * 5)
         pixverse_sandbox.faults([{"on": "submit", "drop": "after"}])
         generation = PixverseHook().submit(LAKE)
         ledger = pixverse_sandbox.ledger()
@@ -292,7 +297,7 @@ class TestSubmit:
     def test_one_that_stays_unknown_is_the_users_choice(
         self, choice: Any, submitted: int, pixverse_sandbox: SandboxInTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("airflow_provider_pixverse.submission.LOOK_UP_DELAYS", (0.0,) * 2)
+        quicken(monkeypatch, look_up_delays=(0.0,) * 2)
         pixverse_sandbox.faults([{"on": "submit", "html": True, "times": None}])
         with pytest.raises(PixverseAmbiguousSubmitError):
             PixverseHook().submit(LAKE, on_ambiguous_submit=choice)
@@ -373,7 +378,7 @@ class TestMedia:
 class TestSaveVideo:
     @pytest.fixture
     def finished(self, pixverse_sandbox: SandboxInTest, monkeypatch: pytest.MonkeyPatch) -> Generation:
-        monkeypatch.setattr(storage, "RETRY_DELAYS", (0.0, 0.0))
+        quicken(monkeypatch, download_retries=(0.0, 0.0))
         hook = PixverseHook()
         return hook.wait(hook.submit(LAKE).id, poll_interval=0.05)
 

@@ -17,8 +17,8 @@ import airflow
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath, TaskDeferred
 from airflow.sdk.execution_time.context import OutletEventAccessors
+from pacing import quicken
 
-from airflow_provider_pixverse import catalog, polling, storage, submission
 from airflow_provider_pixverse.triggers import pixverse as triggers
 
 if TYPE_CHECKING:
@@ -74,13 +74,7 @@ INSTALLED = any(
 @pytest.fixture(autouse=True)
 def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every pause short; which of them are taken is for the tests of the decisions."""
-    monkeypatch.setattr(triggers, "EARLIEST_EVENT", 0.0)
-    monkeypatch.setattr(catalog, "SHORTEST_RENDERING", {})
-    monkeypatch.setattr(catalog, "SHORTEST_UNSEEN", 0.0)
-    monkeypatch.setattr(polling, "NOT_FOUND_GRACE", 0.3)
-    monkeypatch.setattr(submission, "FIRST_BACK_OFF", 0.01)
-    monkeypatch.setattr(submission, "LOOK_UP_DELAYS", (0.01, 0.02, 0.05))
-    monkeypatch.setattr(storage, "RETRY_DELAYS", (0.01, 0.02))
+    quicken(monkeypatch)
 
 
 class StateStore:

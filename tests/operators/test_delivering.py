@@ -39,7 +39,7 @@ DOWNLOAD_FAULTS = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_pixverse.hooks.pixverse.REQUEST_TIMEOUT", 0.3)
+    monkeypatch.setattr("airflow_provider_pixverse.connection.REQUEST_TIMEOUT", 0.3)
 
 
 def task(**fields: Any) -> TaskRun:

@@ -8,10 +8,11 @@ from typing import get_args
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_pixverse import catalog, requests, submission
+from airflow_provider_pixverse import catalog, requests
 from airflow_provider_pixverse.decorators.pixverse import OWN_FIELDS
 from airflow_provider_pixverse.operators import fields
 from airflow_provider_pixverse.operators.pixverse import PixverseGenerateOperator
+from airflow_provider_pixverse.rules import sending
 
 TASK = set(fields.TaskFields.__annotations__)
 SHARED = set(fields.SharedFields.__annotations__) - TASK
@@ -36,4 +37,4 @@ def test_the_values_offered_are_those_allowed() -> None:
         assert getattr(fields, name) == getattr(requests, name)
     assert get_args(fields.Voice) == ("auto", *requests.VOICES)
     assert set(get_args(fields.Version)) == {row.version for row in catalog.OFFERINGS} - {""}
-    assert fields.OnAmbiguousSubmit == submission.OnAmbiguousSubmit
+    assert fields.OnAmbiguousSubmit == sending.OnAmbiguousSubmit

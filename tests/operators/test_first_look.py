@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pacing import quicken
 
 from airflow_provider_pixverse import catalog
 from airflow_provider_pixverse.hooks.pixverse import PixverseHook
@@ -14,6 +16,7 @@ from airflow_provider_pixverse.operators.pixverse import PixverseTextToVideoOper
 from operators.running import NOT_YET, PENDING, SMALL, TaskRun
 
 if TYPE_CHECKING:
+    from airflow_provider_pixverse.rules.waiting import Watch
     from airflow_provider_pixverse.sandbox.pytest_plugin import SandboxInTest
 
 INTERVAL = 10.0
@@ -23,19 +26,20 @@ INTERVAL = 10.0
 def shortest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalog, "SHORTEST_RENDERING", {"v5.5": 17.0})
     monkeypatch.setattr(catalog, "SHORTEST_UNSEEN", 5.0)
+    quicken(monkeypatch, rendering_share=1.0)
 
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Collect what is asked of the hook, which then waits for nothing."""
     asked: list[dict[str, Any]] = []
-    wait = PixverseHook.wait
+    watch = PixverseHook.watch
 
-    def at_once(self: PixverseHook, generation_id: str, **how: Any) -> Any:
-        asked.append(how)
-        return wait(self, generation_id, timeout=how.get("timeout", 60.0), poll_interval=0.05)
+    def at_once(self: PixverseHook, waited: Watch, **how: Any) -> Any:
+        asked.append({**how, "timeout": waited.deadline - time.time(), "poll_interval": waited.poll_interval})
+        return watch(self, replace(waited, poll_interval=0.05))
 
-    monkeypatch.setattr(PixverseHook, "wait", at_once)
+    monkeypatch.setattr(PixverseHook, "watch", at_once)
     return asked
 
 

@@ -54,6 +54,7 @@ KEYS = [
     "seed",
     "submitted_at",
     "completed_at",
+    "connection",
 ]
 PICTURE = "https://pictures.example/first.png"
 OTHER_PICTURE = "https://pictures.example/last.png"
@@ -245,6 +246,7 @@ def test_the_result_says_everything_there_is_to_know(
     assert result == {
         "generation_id": row["id"],
         "gateway": "aimlapi",
+        "connection": "pixverse_default",
         "task": "text-to-video",
         "version": "v5",
         "model": "pixverse/v5/text-to-video",
@@ -291,6 +293,7 @@ def test_not_waiting_pushes_the_id_and_ends(pixverse_sandbox: SandboxInTest, def
     assert result == {
         "generation_id": row["id"],
         "gateway": "aimlapi",
+        "connection": "pixverse_default",
         "task": "text-to-video",
         "version": "v5",
         "model": "pixverse/v5/text-to-video",

@@ -12,7 +12,8 @@ from airflow_provider_pixverse.operators.pixverse import (
     PixverseSaveVideoOperator,
     PixverseTextToVideoOperator,
 )
-from airflow_provider_pixverse.operators.waiting import LONGEST_CAUSE, SUBMISSION, cause
+from airflow_provider_pixverse.operators.reporting import LONGEST_CAUSE, cause
+from airflow_provider_pixverse.purchase import XCOM_KEY as SUBMISSION
 from airflow_provider_pixverse.sandbox import Sandbox
 from operators.running import SMALL, SOON, TaskRun
 

@@ -15,7 +15,16 @@ from airflow_provider_pixverse import storage
 from airflow_provider_pixverse.exceptions import PixverseGenerationFailed, PixverseRecordError
 from airflow_provider_pixverse.operators.pixverse import PixverseTextToVideoOperator
 from airflow_provider_pixverse.operators.records import KEY, Records, records_for
-from airflow_provider_pixverse.submission import Delivered, Intended, Lost, Record, Submitted, encode
+from airflow_provider_pixverse.purchase import (
+    Delivered,
+    Intended,
+    Lost,
+    Mark,
+    Purchase,
+    Record,
+    Submitted,
+    encode,
+)
 from operators.running import NOT_YET, OLD_AIRFLOW, SMALL, SOON, TaskRun, bought, messages
 
 if TYPE_CHECKING:
@@ -26,9 +35,10 @@ if TYPE_CHECKING:
 
 STATE_PATH = "AIRFLOW__PIXVERSE__STATE_PATH"
 INTENDED = Intended(key="key-1", fingerprint="f" * 64, intended_at=1000.5)
-SUBMITTED = Submitted(intended=INTENDED, generation_id="gen-1", submission={"cost": {"amount": 1.5}})
-DELIVERED = Delivered(submitted=SUBMITTED, clears=1, result={"output_path": "räksmörgås.mp4"})
-LOST = Lost(submitted=SUBMITTED, clears=2)
+KNOWN = Purchase(generation_id="gen-1", cost={"amount": 1.5}, deadline=1000.5)
+SUBMITTED = Submitted(intended=INTENDED, generation_id="gen-1", submission=KNOWN)
+DELIVERED = Delivered(submitted=SUBMITTED, mark=Mark(max_tries=1), result={"output_path": "räksmörgås.mp4"})
+LOST = Lost(submitted=SUBMITTED, mark=Mark(max_tries=2))
 EVERY_RECORD = pytest.mark.parametrize(
     "record", [INTENDED, SUBMITTED, DELIVERED, LOST], ids=lambda record: record.phase
 )
@@ -71,9 +81,7 @@ def instance(**fields: Any) -> SimpleNamespace:
 
 def place(output_path: str | None = None, store: Store | None = None, **fields: Any) -> Records:
     context: Any = {"ti": instance(**fields), **({} if store is None else {"task_state_store": store})}
-    records = records_for(context, output_path)
-    assert records is not None
-    return records
+    return records_for(context, output_path)
 
 
 def only_file(folder: Path) -> Path:
@@ -210,7 +218,8 @@ def test_each_task_instance_has_a_record_of_its_own(other: dict[str, Any], tmp_p
     assert place(f"{tmp_path}/", **other).load() is None
     place(f"{tmp_path}/", **other).keep(INTENDED)
     assert place(f"{tmp_path}/").load() == SUBMITTED
-    assert len(list(tmp_path.iterdir())) == 2
+    # A mapped task keeps a copy for what becomes of its index after a clear.
+    assert len(list(tmp_path.iterdir())) == 2 + ("map_index" in other)
 
 
 def test_ids_of_any_spelling_make_a_file_name(tmp_path: Path) -> None:
@@ -298,7 +307,9 @@ def test_a_configured_folder_that_no_storage_answers_to_is_an_error_about_the_re
 @pytest.mark.parametrize("output_path", [None, ""])
 def test_there_may_be_no_place_for_it(output_path: str | None) -> None:
     context: Any = {"ti": instance()}
-    assert records_for(context, output_path) is None
+    records = records_for(context, output_path)
+    records.keep(SUBMITTED)
+    assert (records.load(), records.survives) == (None, False)
 
 
 def without_store(**fields: Any) -> TaskRun:
@@ -417,7 +428,8 @@ def test_a_store_that_breaks_after_the_purchase_does_not_lose_the_video(
     assert run.run()["status"] == "finished"
     assert bought(pixverse_sandbox) == (1, 1)
     updates = [text for text in messages(caplog) if "could not be updated" in text]
-    assert len(updates) == 2
+    # What cannot be read after the deferral is not closed either; a retry finds the video by its key.
+    assert len(updates) == (1 if deferrable else 2)
     store.broken = set()
     assert with_store(store, deferrable=deferrable).run()["generation_id"] == run.ti.xcoms["generation_id"]
     assert bought(pixverse_sandbox) == (1, 1)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
+from pacing import quicken
 
-from airflow_provider_pixverse import polling
 from airflow_provider_pixverse.exceptions import (
     PixverseAmbiguousSubmitError,
     PixverseAuthError,
@@ -56,7 +56,7 @@ def task(**fields: Any) -> TaskRun:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give an answer that never comes up soon."""
-    monkeypatch.setattr("airflow_provider_pixverse.hooks.pixverse.REQUEST_TIMEOUT", 0.2)
+    monkeypatch.setattr("airflow_provider_pixverse.connection.REQUEST_TIMEOUT", 0.2)
 
 
 # --- invalid field, unsupported combination: PixverseRequestError before any request ----------------
@@ -166,11 +166,21 @@ def test_a_refused_key_ends_the_task(
 
 
 @BOTH_WAYS
-def test_a_key_refused_while_waiting_ends_the_task(pixverse_sandbox: SandboxInTest, deferrable: bool) -> None:
-    pixverse_sandbox.faults([{"on": "poll", "status": 401, "after": 1, "times": None}, PENDING])
+def test_a_key_refused_while_waiting_is_waited_out(pixverse_sandbox: SandboxInTest, deferrable: bool) -> None:
+    pixverse_sandbox.faults([{"on": "poll", "status": 401, "times": 3}])
+    assert task(deferrable=deferrable).run()["status"] == "finished"
+    assert bought(pixverse_sandbox) == (1, 1)
+
+
+@BOTH_WAYS
+def test_a_key_refused_until_the_deadline_leaves_the_video_to_a_retry(
+    pixverse_sandbox: SandboxInTest, deferrable: bool
+) -> None:
+    pixverse_sandbox.faults([{"on": "poll", "status": 401, "times": None}])
     with pytest.raises(PixverseAuthError) as refused:
-        task(deferrable=deferrable).run()
-    assert isinstance(refused.value, AirflowFailException)
+        task(deferrable=deferrable, timeout=0.5).run()
+    assert not isinstance(refused.value, AirflowFailException)
+    assert refused.value.generation_id
     assert bought(pixverse_sandbox) == (1, 1)
 
 
@@ -330,7 +340,7 @@ def test_a_purchase_whose_answer_was_lost_is_found_in_the_records(
     pixverse_sandbox: SandboxInTest, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any]
 ) -> None:
     # Long enough for what is accepted late, after the client has given up.
-    monkeypatch.setattr("airflow_provider_pixverse.submission.LOOK_UP_DELAYS", (0.01, 0.05, 0.2, 0.8, 1.0))
+    quicken(monkeypatch, look_up_delays=(0.01, 0.05, 0.2, 0.8, 1.0))
     pixverse_sandbox.faults([{"on": "submit", **fault}])
     run = task()
     result = run.run()
@@ -512,7 +522,7 @@ def test_an_unknown_status_is_taken_for_running_and_logged_once(
 def test_an_unknown_id_is_tolerated_shortly_after_submission(
     pixverse_sandbox: SandboxInTest, monkeypatch: pytest.MonkeyPatch, deferrable: bool
 ) -> None:
-    monkeypatch.setattr(polling, "NOT_FOUND_GRACE", 20.0)
+    quicken(monkeypatch, unknown_id_grace=20.0)
     pixverse_sandbox.faults([{"on": "poll", "status": 404, "times": 3}])
     assert task(deferrable=deferrable).run()["status"] == "finished"
     assert bought(pixverse_sandbox) == (1, 1)

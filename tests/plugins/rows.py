@@ -12,7 +12,8 @@ from airflow.models.dagbundle import DagBundleModel
 from airflow.models.xcom import XComModel
 from sqlalchemy import insert, select
 
-from airflow_provider_pixverse.operators.waiting import SUBMISSION, described
+from airflow_provider_pixverse.purchase import XCOM_KEY as SUBMISSION
+from airflow_provider_pixverse.purchase import Purchase
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -90,7 +91,9 @@ def submission(generation_id: str = "gen-1", **fields: Any) -> dict[str, Any]:
     }
     names = known.keys() | {"seed"}
     told = {**known, **{name: fields.pop(name) for name in list(fields) if name in names}}
-    return {**described(generation_id, deadline=NOW.timestamp() + 1800, **told), **asked, **fields}
+    deadline = NOW + timedelta(seconds=1800)
+    kept = Purchase(generation_id=generation_id, deadline=deadline, **told).as_xcom(None)
+    return {**kept, **asked, **fields}
 
 
 def result(generation_id: str = "gen-1", **fields: Any) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_pixverse.operators.waiting import SUBMISSION, described
 from airflow_provider_pixverse.plugins import gallery_data
+from airflow_provider_pixverse.purchase import XCOM_KEY as SUBMISSION
+from airflow_provider_pixverse.purchase import Purchase
 from plugins.conftest import URL
 from plugins.rows import NOW, add_generation, add_task, result, submission
 
@@ -245,7 +246,12 @@ def test_costs_are_added_by_day_and_by_dag_and_by_currency(session: Session, vie
 def test_what_was_bought_elsewhere_costs_nothing_again(session: Session, viewer: TestClient) -> None:
     add_generation(session, task_id="submit", told=result(status="queued"))
     # As the sensor and the task that only saves keep and return it.
-    add_generation(session, task_id="wait", kept=described("gen-1", deadline=0.0), told=result())
+    add_generation(
+        session,
+        task_id="wait",
+        kept=Purchase(generation_id="gen-1", deadline=NOW).as_xcom(None),
+        told=result(),
+    )
     session.commit()
     assert [each["bought"] for each in listed(viewer)] == [False, True]
     assert [each["total"] for each in totals(viewer)["costs"]] == [0.525]

@@ -12,14 +12,14 @@ from typing import Any
 
 from airflow.sdk import DAG
 
-from airflow_provider_pixverse import submission
-from airflow_provider_pixverse.operators import waiting
+from airflow_provider_pixverse.operators import run
 from airflow_provider_pixverse.operators.pixverse import PixverseTextToVideoOperator
+from airflow_provider_pixverse.rules import pace
 
 # Airflow ends the deferral at the deadline instead of a quarter of an hour later.
-waiting.LOST_TRIGGER = 0.0
+run.LOST_TRIGGER = 0.0
 # The sandbox's logs are complete within a second.
-submission.LOOK_UP_DELAYS = (1.0, 2.0, 2.0)
+pace.PACE = pace.Pace(look_up_delays=(1.0, 2.0, 2.0))
 
 SHARED: dict[str, Any] = {
     "prompt": "{{ dag_run.conf['prompt'] }}",

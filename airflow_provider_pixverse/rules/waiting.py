@@ -1,43 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What to do after one look at a generation: wait, deliver it, or give up.
+What follows from one poll of a generation: wait, deliver it, or give up.
 
-The house rules:
-
-* Every rule about waiting is here, and every waiting loop of the provider asks :func:`decide`.
+* Every waiting loop of the provider asks :func:`decide`.
 * Values in, values out: no clock, no sleep, no log. ``now`` is an argument, in epoch seconds.
-* The video is already paid for. Whatever can be trouble on the way to the gateway is waited out until
-  the deadline; only what a further look cannot change ends the wait before.
+* The video is already paid for. Whatever can be trouble on the way to the gateway (an outage, a refused key,
+  a login page, an empty account) is waited out until the deadline. Only what a further poll cannot change
+  ends the wait before.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from airflow_provider_pixverse.exceptions import (
-    PixverseCreditsError,
+    PixverseAuthError,
     PixverseError,
     PixverseGenerationFailed,
+    PixverseGoneError,
     PixverseModerationError,
     PixverseNotFoundError,
     PixverseRateLimitError,
     PixverseResponseError,
     PixverseTimeout,
-    PixverseUnavailableError,
+    PixverseWrongAccountError,
 )
 from airflow_provider_pixverse.generation import Generation, GenerationStatus
+from airflow_provider_pixverse.rules.pace import Pace, usual
 
-NOT_FOUND_GRACE = 30.0
-"""
-Seconds for which "unknown id" is not believed. Gateways answer 404 for a moment after they accepted a
-job, while it reaches the store that polls are answered from.
-"""
-
-LONGEST_BACK_OFF = 60.0
-"""Seconds between looks beyond which trouble does not stretch them; a longer interval stays as it is."""
-
-LONGEST_PAUSE = 3600.0
-"""Seconds for which a gateway is believed that it takes no requests; one that says a year is mistaken."""
+LONGEST_PAUSE = 300.0
+"""Seconds beyond which a gateway's word on when to come back is a mistake, and counts as no word."""
 
 Look = Generation | PixverseError
 """What one look at the gateway gave."""
@@ -53,7 +45,10 @@ class Watch:
     :param poll_interval: Seconds between looks.
     :param missing_since: When the gateway first called the id unknown, epoch seconds, if it has done
         so ever since.
-    :param failures: How many looks in a row have failed.
+    :param failures: How many polls in a row have failed.
+    :param bought_here: Whether the connection leads where the generation was bought. Elsewhere, an unknown
+        id proves nothing.
+    :param pace: How long to wait for what.
     """
 
     generation_id: str
@@ -61,6 +56,8 @@ class Watch:
     poll_interval: float
     missing_since: float | None = None
     failures: int = 0
+    bought_here: bool = True
+    pace: Pace = field(default_factory=usual, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +139,13 @@ def pause(so_far: Pause, watch: Watch, look: Look, *, began: float, now: float) 
         return replace(so_far, refusals=0) if so_far.refusals else so_far
     if not isinstance(look, PixverseRateLimitError):
         return so_far
-    asked = look.delay(now)
+    asked = _believed(look, now)
     if asked is not None:
-        return replace(so_far, until=max(so_far.until, now + min(asked, LONGEST_PAUSE)))
+        return replace(so_far, until=max(so_far.until, now + asked))
     if began < so_far.until:
         return so_far
     refusals = so_far.refusals + 1
-    return Pause(now + _back_off(watch.poll_interval, refusals), refusals)
+    return Pause(now + _back_off(watch, refusals), refusals)
 
 
 def decide(watch: Watch, look: Look, *, now: float, chance: float = 0.0) -> Decision:
@@ -160,27 +157,38 @@ def decide(watch: Watch, look: Look, *, now: float, chance: float = 0.0) -> Deci
     :param now: Epoch seconds.
     :param chance: From 0 to 1; keeps those whom the same trouble met from coming back together.
     """
-    if isinstance(look, Generation):
-        return _decide_on_answer(replace(watch, missing_since=None, failures=0), look, now)
-    if isinstance(look, PixverseNotFoundError):
-        since = now if watch.missing_since is None else watch.missing_since
-        if now - since >= NOT_FOUND_GRACE or now >= watch.deadline:
+    match look:
+        case Generation():
+            return _decide_on_answer(replace(watch, missing_since=None, failures=0), look, now)
+        case PixverseGoneError() if watch.bought_here:
             return GiveUp(look)
-        return _wait(replace(watch, missing_since=since), watch.poll_interval, now)
-    if isinstance(look, PixverseRateLimitError):
-        asked = min(look.delay(now) or 0.0, LONGEST_PAUSE)
-        seconds = max(watch.poll_interval, asked) + chance * watch.poll_interval
-        return _wait_or_time_out(watch, seconds, now, look.message)
-    if isinstance(look, PixverseUnavailableError | PixverseCreditsError):
-        # A look buys nothing, so an account without credits is no reason to lose a paid video.
-        watch = replace(watch, failures=watch.failures + 1)
-        seconds = _back_off(watch.poll_interval, watch.failures) * (1 + chance / 4)
-        return _wait_or_time_out(watch, seconds, now, look.message)
-    return GiveUp(look)
+        case PixverseNotFoundError() if watch.bought_here:
+            return _wait_or_lose(watch, look, now)
+        case PixverseNotFoundError():
+            return GiveUp(wrong_account(watch.generation_id))
+        case PixverseRateLimitError():
+            seconds = max(watch.poll_interval, _believed(look, now) or 0.0) + chance * watch.poll_interval
+            return _wait_or_time_out(watch, seconds, now, look)
+        case PixverseModerationError() | PixverseGenerationFailed() | PixverseResponseError():
+            return GiveUp(look)
+        case PixverseError():
+            watch = replace(watch, failures=watch.failures + 1)
+            seconds = _back_off(watch, watch.failures) * (1 + chance / 4)
+            return _wait_or_time_out(watch, seconds, now, look)
+
+
+def wrong_account(generation_id: str) -> PixverseWrongAccountError:
+    """Return the error for a generation that is asked for where it was not bought."""
+    return PixverseWrongAccountError(
+        f"Generation {generation_id} was bought through another account, host or gateway than the connection "
+        f"names now. Let pixverse_conn_id name the connection it was bought through, or restore that "
+        f"connection, and retry or clear the task: the video is paid for. This try bought nothing.",
+        generation_id=generation_id,
+    )
 
 
 def condition(look: Look) -> str:
-    """Return the same word for looks between which nothing has changed that a person should read again."""
+    """Return a key that changes only when a new log line is due."""
     if not isinstance(look, Generation):
         return type(look).__name__
     return str(look.status) if look.recognized else "unknown"
@@ -218,23 +226,48 @@ def failure(generation: Generation) -> PixverseError:
     )
 
 
-def _back_off(interval: float, times: int) -> float:
+def _believed(look: PixverseRateLimitError, now: float) -> float | None:
+    """Return the seconds that the gateway asked to wait, unless it did not say or asked for too much."""
+    asked = look.delay(now)
+    return asked if asked is not None and asked <= LONGEST_PAUSE else None
+
+
+def _back_off(watch: Watch, times: int) -> float:
     """Return the interval, stretched to twice and then four times while trouble lasts."""
-    return max(interval, min(interval * (1, 2, 4)[min(times, 3) - 1], LONGEST_BACK_OFF))
+    interval = watch.poll_interval
+    return max(interval, min(interval * (1, 2, 4)[min(times, 3) - 1], watch.pace.longest_back_off))
 
 
-def _wait_or_time_out(watch: Watch, seconds: float, now: float, standing: str) -> Decision:
-    if now >= watch.deadline:
-        return GiveUp(
-            PixverseTimeout(
-                f"Generation {watch.generation_id} was not finished in time ({standing}). It is not "
-                f"cancelled, no gateway can: it may still finish and be charged. A retry goes on waiting "
-                f"for the same generation; a larger timeout gives it longer.",
-                generation_id=watch.generation_id,
+def _wait_or_lose(watch: Watch, look: PixverseNotFoundError, now: float) -> Decision:
+    """Believe that an id is unknown only if the gateway says so for minutes."""
+    since = now if watch.missing_since is None else watch.missing_since
+    if now - since >= watch.pace.unknown_id_grace:
+        return GiveUp(look)
+    return _wait_or_time_out(replace(watch, missing_since=since), watch.poll_interval, now, look)
+
+
+def _wait_or_time_out(watch: Watch, seconds: float, now: float, standing: str | PixverseError) -> Decision:
+    if now < watch.deadline:
+        return Wait(max(0.0, min(seconds, watch.deadline - now)), watch)
+    match standing:
+        case PixverseAuthError():
+            return GiveUp(
+                PixverseAuthError(
+                    f"Generation {watch.generation_id} is paid for, and the gateway refused the API key "
+                    f"until the deadline: {standing.message.rstrip('.')}. Correct the connection's password; "
+                    f"a retry polls the same generation again.",
+                    generation_id=watch.generation_id,
+                )
             )
+        case PixverseError():
+            standing = standing.message
+        case str():
+            pass
+    return GiveUp(
+        PixverseTimeout(
+            f"Generation {watch.generation_id} was not finished in time ({standing}). It is not "
+            f"cancelled, no gateway can: it may still finish and be charged. A retry goes on waiting "
+            f"for the same generation; a larger timeout gives it longer.",
+            generation_id=watch.generation_id,
         )
-    return _wait(watch, seconds, now)
-
-
-def _wait(watch: Watch, seconds: float, now: float) -> Wait:
-    return Wait(max(0.0, min(seconds, watch.deadline - now)), watch)
+    )

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from operators.running import NOT_YET, PENDING, SMALL, SOON, TaskRun
 
-from airflow_provider_pixverse import exceptions
+from airflow_provider_pixverse import exceptions, telemetry
 from airflow_provider_pixverse.exceptions import PixverseError, PixverseTimeout
-from airflow_provider_pixverse.operators import telemetry
 from airflow_provider_pixverse.operators.pixverse import PixverseTextToVideoOperator
 from airflow_provider_pixverse.sensors.pixverse import PixverseGenerationSensor
-from operators.running import NOT_YET, PENDING, SMALL, SOON, TaskRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_pixverse.sandbox.pytest_plugin import SandboxInTest
 
 PROMPT = "Zebras waltzing through a candlelit ballroom"
-PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
 TAGS = {"gateway": "aimlapi", "version": "v5", "task": "text-to-video"}
 
 

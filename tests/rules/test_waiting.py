@@ -17,6 +17,7 @@ from airflow_provider_pixverse.exceptions import (
     PixverseDownloadError,
     PixverseError,
     PixverseGenerationFailed,
+    PixverseGoneError,
     PixverseModerationError,
     PixverseNotFoundError,
     PixverseNotSentError,
@@ -26,11 +27,12 @@ from airflow_provider_pixverse.exceptions import (
     PixverseResponseError,
     PixverseTimeout,
     PixverseUnavailableError,
+    PixverseWrongAccountError,
 )
 from airflow_provider_pixverse.generation import Generation, GenerationStatus
-from airflow_provider_pixverse.polling import (
+from airflow_provider_pixverse.rules.pace import Pace
+from airflow_provider_pixverse.rules.waiting import (
     LONGEST_PAUSE,
-    NOT_FOUND_GRACE,
     Decision,
     Deliver,
     GiveUp,
@@ -47,6 +49,7 @@ from airflow_provider_pixverse.polling import (
 
 BEGAN = 1000.0
 TIMEOUT = 600.0
+GRACE = Pace().unknown_id_grace
 INTERVAL = 10.0
 WATCH = Watch("gen-1", deadline=BEGAN + TIMEOUT, poll_interval=INTERVAL)
 
@@ -67,18 +70,21 @@ NO_ANSWER = {
     "rate limit": PixverseRateLimitError("slower"),
     # A look is free of charge: no credits is no reason to lose a video that is paid for.
     "no credits": PixverseCreditsError("top up"),
-}
-FAILURES = {name: look for name, look in NO_ANSWER.items() if name != "rate limit"}
-NO_USE_LOOKING = {
+    # A login page, a proxy, a key that is being rotated: whatever can pass on the way is waited out.
     "key refused": PixverseAuthError("wrong key"),
-    "invalid field": PixverseRequestError("no such host"),
-    "moderation refuses": PixverseModerationError("no"),
-    "generation failed at the vendor": PixverseGenerationFailed("broke"),
-    "finished but no video URL": PixverseResponseError("where is it"),
+    "invalid request": PixverseRequestError("no such host"),
     "ambiguous": PixverseAmbiguousSubmitError("what"),
     "timeout": PixverseTimeout("late"),
     "download": PixverseDownloadError("broke off"),
     "record": PixverseRecordError("damaged"),
+    "wrong account": PixverseWrongAccountError("elsewhere"),
+}
+FAILURES = {name: look for name, look in NO_ANSWER.items() if name != "rate limit"}
+NO_USE_LOOKING = {
+    "moderation refuses": PixverseModerationError("no"),
+    "expired or deleted": PixverseGoneError("deleted"),
+    "generation failed at the vendor": PixverseGenerationFailed("broke"),
+    "finished but no video URL": PixverseResponseError("where is it"),
 }
 
 
@@ -202,7 +208,7 @@ def test_poll_fails_until_the_deadline_and_never_fails_the_task_by_itself(look: 
     assert now == TIMEOUT
     assert looks >= TIMEOUT / (4 * INTERVAL)
     error = gives_up(decision)
-    assert type(error) is PixverseTimeout
+    assert type(error) is (PixverseAuthError if isinstance(look, PixverseAuthError) else PixverseTimeout)
     assert str(look) in error.message
 
 
@@ -211,7 +217,15 @@ def test_what_a_further_look_cannot_change_ends_the_wait(look: PixverseError) ->
     assert gives_up(at(0, look)) is look
 
 
-@rows({**STILL_RUNNING, **NO_ANSWER})
+def test_a_key_refused_until_the_deadline_names_the_id_and_what_a_retry_does() -> None:
+    error = gives_up(at(TIMEOUT, PixverseAuthError("wrong key")))
+    assert type(error) is PixverseAuthError
+    assert error.generation_id == "gen-1"
+    for said in ("gen-1", "paid for", "wrong key", "a retry polls the same generation again"):
+        assert said in error.message
+
+
+@rows({**STILL_RUNNING, **{name: look for name, look in NO_ANSWER.items() if name != "key refused"}})
 def test_timeout_reached_names_the_id_and_that_the_job_goes_on(look: Look) -> None:
     error = gives_up(at(TIMEOUT, look))
     assert type(error) is PixverseTimeout
@@ -239,14 +253,24 @@ def test_triggerer_restarts_and_the_deadline_does_not_start_over(look: Look) -> 
         ({"retry_after": 45.0}, 45.0),
         ({"retry_at": BEGAN + 100.0}, 100.0),
         ({"retry_at": BEGAN - 100.0}, INTERVAL),
-        ({"retry_after": 999_999.0}, TIMEOUT),
-        ({"retry_after": float("inf")}, TIMEOUT),
+        ({"retry_after": LONGEST_PAUSE}, LONGEST_PAUSE),
+        ({"retry_after": 999_999.0}, INTERVAL),
+        ({"retry_after": float("inf")}, INTERVAL),
+        ({"retry_at": 1e300}, INTERVAL),
     ],
 )
 def test_rate_limit_on_a_poll_waits_as_told_but_not_past_the_deadline(
     told: dict[str, float], seconds: float
 ) -> None:
     assert at(0, PixverseRateLimitError("slower", **told)) == Wait(seconds, WATCH)
+
+
+@pytest.mark.parametrize("look", [PixverseNotFoundError("what"), PixverseGoneError("deleted")])
+def test_an_id_is_unknown_only_where_it_was_bought(look: PixverseError) -> None:
+    error = gives_up(at(0, look, replace(WATCH, bought_here=False)))
+    assert type(error) is PixverseWrongAccountError
+    assert error.generation_id == "gen-1"
+    assert "paid for" in error.message
 
 
 UNKNOWN_ID = PixverseNotFoundError("no such generation", generation_id="gen-1")
@@ -260,7 +284,7 @@ def test_poll_says_unknown_id_and_is_not_believed_at_first() -> None:
 
 @pytest.mark.parametrize(
     ("later", "believed"),
-    [(10.0, False), (NOT_FOUND_GRACE - 0.1, False), (NOT_FOUND_GRACE, True), (NOT_FOUND_GRACE + 5, True)],
+    [(10.0, False), (GRACE - 0.1, False), (GRACE, True), (GRACE + 5, True)],
 )
 def test_poll_says_unknown_id_for_so_long_that_it_is_believed(later: float, believed: bool) -> None:
     missing = waits(at(3, UNKNOWN_ID)).watch
@@ -284,7 +308,7 @@ def test_poll_fails_between_two_unknown_ids_and_they_count_as_one(look: Look) ->
     missing = waits(at(3, UNKNOWN_ID)).watch
     unanswered = waits(at(13, look, missing)).watch
     assert unanswered.missing_since == missing.missing_since
-    assert gives_up(at(3 + NOT_FOUND_GRACE, UNKNOWN_ID, unanswered)) is UNKNOWN_ID
+    assert gives_up(at(3 + GRACE, UNKNOWN_ID, unanswered)) is UNKNOWN_ID
 
 
 def test_poll_says_unknown_id_at_the_deadline_and_is_not_waited_for() -> None:
@@ -381,7 +405,8 @@ def test_a_shorter_word_does_not_end_a_longer_pause() -> None:
 
 
 def test_a_gateway_that_says_a_year_is_mistaken() -> None:
-    assert paused(told(31_536_000)).until == BEGAN + LONGEST_PAUSE
+    assert paused(told(31_536_000)) == paused(PLAIN)
+    assert paused(told(LONGEST_PAUSE)).until == BEGAN + LONGEST_PAUSE
 
 
 def test_refusals_without_a_word_on_when_to_come_back_pause_longer_each_time() -> None:
