@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from airflow_provider_pixverse.sandbox.pytest_plugin import SandboxInTest
 
 KEY = "sk-a/very:secret+key"
+SUBMISSION = "0b6a0f4e-8f0a-4d0e-9a55-3f2f7c1d9e11"
 LAKE = TextToVideo(prompt="A quiet lake", resolution="360p")
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -254,7 +255,7 @@ class TestSubmit:
                 seen.append(pixverse_sandbox.ledger()["submitted"])
 
         def submission(request: Any) -> Submission:
-            return Submission(request=request, key=KEY, deadline=time.time() + 60, journal=Counting())
+            return Submission(request=request, key=SUBMISSION, deadline=time.time() + 60, journal=Counting())
 
         hook = PixverseHook()
         hook.buy(submission(LAKE))
@@ -268,8 +269,8 @@ class TestSubmit:
     ) -> None:
         quicken(monkeypatch, look_up_delays=(0.05,) * 5)
         hook, began = PixverseHook(), time.time()
-        bought = hook.submit(LAKE, key=KEY)
-        doubtful = Submission(request=LAKE, key=KEY, deadline=began + 60, in_doubt_since=began)
+        bought = hook.submit(LAKE, key=SUBMISSION)
+        doubtful = Submission(request=LAKE, key=SUBMISSION, deadline=began + 60, in_doubt_since=began)
         assert hook.buy(doubtful).generation.id == bought.id
         assert pixverse_sandbox.ledger()["submitted"] == 1
 
