@@ -191,6 +191,10 @@ class Intended(_Frozen):
     account: str | None = None
     mark: Mark | None = None
 
+    def bought_as(self, purchase: Purchase) -> Submitted:
+        """Return the record of the purchase that this intention became."""
+        return Submitted(intended=self, generation_id=purchase.generation_id, submission=purchase)
+
 
 class Submitted(_Frozen):
     """
@@ -254,6 +258,17 @@ def decode(stored: object) -> Record:
             f"The record of an earlier submission is damaged ({error.error_count()} faults), so it is "
             f"not known whether this video is paid for already. Nothing was bought by this try."
         ) from None
+
+
+def intended(record: Record) -> Intended:
+    """Return the intention that every record begins with, in whatever phase it is."""
+    match record:
+        case Intended():
+            return record
+        case Submitted():
+            return record.intended
+        case Delivered() | Lost():
+            return record.submitted.intended
 
 
 def bought(record: Record | None) -> Submitted | None:

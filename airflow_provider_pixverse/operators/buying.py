@@ -17,6 +17,7 @@ from airflow_provider_pixverse.rules.waiting import failure
 from airflow_provider_pixverse.submission import Submission
 
 if TYPE_CHECKING:
+    from airflow_provider_pixverse.generation import Cost
     from airflow_provider_pixverse.operators.commission import Commission
     from airflow_provider_pixverse.operators.run import Run
     from airflow_provider_pixverse.requests import GenerationRequest
@@ -34,11 +35,15 @@ class Order:
     :param commission: As its operator says it.
     :param request: The request, built and checked.
     :param asked: The same as the rules see it.
+    :param model: The vendor's model that serves it.
+    :param version: Its PixVerse version, if that is known.
     """
 
     commission: Commission
     request: GenerationRequest
     asked: Asked
+    model: str
+    version: str | None
 
 
 def buy(run: Run, order: Order, earlier: Intended | None = None, *, warning: str = "") -> Purchase:
@@ -90,7 +95,7 @@ def buy(run: Run, order: Order, earlier: Intended | None = None, *, warning: str
                 journal=note,
             )
         )
-    purchase = _described(run, order, accepted, deadline)
+    purchase = _described(run, order, accepted, deadline, expected)
     run.keeper.keep(note.submitted(accepted.key, purchase))
     telemetry.submitted(purchase.model_dump(mode="json"))
     generation = accepted.generation
@@ -104,17 +109,18 @@ def buy(run: Run, order: Order, earlier: Intended | None = None, *, warning: str
     return purchase
 
 
-def _described(run: Run, order: Order, accepted: Accepted, deadline: float) -> Purchase:
+def _described(
+    run: Run, order: Order, accepted: Accepted, deadline: float, expected: Cost | None
+) -> Purchase:
     generation, settings, request = accepted.generation, run.hook.settings, order.request
-    model, version = run.hook.check(request)
-    cost = generation.cost or run.hook.expected_cost(request)
+    cost = generation.cost or expected
     return Purchase(
         generation_id=generation.id,
         gateway=generation.gateway,
         connection=run.task.pixverse_conn_id,
         task=str(request.task),
-        version=version,
-        model=model,
+        version=order.version,
+        model=order.model,
         cost=cost.as_dict() if cost else None,
         seed=getattr(request, "seed", None) if generation.seed is None else generation.seed,
         submitted_at=moment(float(int(time.time()))),

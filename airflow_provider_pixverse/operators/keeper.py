@@ -129,7 +129,7 @@ class Note:
     def submitted(self, key: str, purchase: Purchase) -> Submitted:
         """Return the record of the purchase made under this key."""
         intended = self.intended.model_copy(update={"key": key})
-        return Submitted(intended=intended, generation_id=purchase.generation_id, submission=purchase)
+        return intended.bought_as(purchase)
 
 
 def _named(record: Record | None) -> str:

@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
 from airflow_provider_pixverse import purchase
 from airflow_provider_pixverse.exceptions import PixverseRecordError
-from airflow_provider_pixverse.purchase import Delivered, Intended, Mark
+from airflow_provider_pixverse.purchase import Delivered, Mark
 from airflow_provider_pixverse.storage import replace_file
 
 if TYPE_CHECKING:
@@ -225,20 +225,22 @@ class _OfMapped:
     def __init__(self, own: Records, shelf: _Shelf) -> None:
         self._own = own
         self._shelf = shelf
+        self._last: Record | None = None
 
     def load(self) -> Record | None:
-        return self._own.load()
+        self._last = self._own.load()
+        return self._last
 
     def keep(self, record: Record) -> None:
         self._own.keep(record)
+        self._last = record
         # What is delivered is of no use to another index.
         self._copy(record, wanted=not isinstance(record, Delivered))
 
     def forget(self) -> None:
-        record = self._own.load()
         self._own.forget()
-        if record is not None:
-            self._copy(record, wanted=False)
+        if self._last is not None:
+            self._copy(self._last, wanted=False)
 
     def of_other_indexes(self, fingerprint: str) -> list[Record]:
         try:
@@ -248,11 +250,9 @@ class _OfMapped:
         return [record for record in found if record is not None]
 
     def _copy(self, record: Record, *, wanted: bool) -> None:
-        submitted = purchase.bought(record)
-        intended = record if isinstance(record, Intended) else submitted and submitted.intended
         # The record itself is kept: without its copy only a list that changes after a clear is worse off.
         try:
-            copy = self._shelf.copy(intended.fingerprint if intended else "")
+            copy = self._shelf.copy(purchase.intended(record).fingerprint)
             if wanted:
                 copy.keep(record)
             else:

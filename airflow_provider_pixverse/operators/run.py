@@ -38,8 +38,8 @@ from airflow_provider_pixverse.purchase import (
     Intended,
     Lost,
     Purchase,
-    Submitted,
     bought,
+    intended,
     iso,
     moment,
 )
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_pixverse.generation import Generation
     from airflow_provider_pixverse.operators.commission import Commission
-    from airflow_provider_pixverse.purchase import Record
+    from airflow_provider_pixverse.purchase import Mark, Record
 
 log = logging.getLogger(__name__)
 
@@ -139,18 +139,17 @@ class Run:
             if self.commission is None:
                 return self.collect()
             request = self.commission.request()
-            _, version = self.hook.check(request)
+            model, version = self.hook.check(request)
             gateway = self.hook.settings.gateway
             self.about = {"gateway": gateway, "version": version, "task": str(request.task)}
             asked = Asked(
                 fingerprint(request, connection=self.task.pixverse_conn_id, gateway=gateway),
                 template_digest(self.commission.template),
-                mark_of(self.context, self.task.retries),
+                self._mark(),
                 self.commission.on_changed_request,
             )
-            return self.carry_out(
-                next_try(self._record(asked), asked), Order(self.commission, request, asked)
-            )
+            order = Order(self.commission, request, asked, model, version)
+            return self.carry_out(next_try(self._record(asked), asked), order)
 
     def resume(self, event: Mapping[str, Any] | None) -> dict[str, Any]:
         """
@@ -196,8 +195,8 @@ class Run:
         match step:
             case Begin(warning):
                 return self.wait(buy(self, order, warning=warning))
-            case FindOut(intended, warning):
-                return self.wait(buy(self, order, intended, warning=warning))
+            case FindOut(earlier, warning):
+                return self.wait(buy(self, order, earlier, warning=warning))
             case Attach():
                 return self.attach(step, order)
             case Repeat(delivered):
@@ -402,7 +401,7 @@ class Run:
     def _record(self, asked: Asked) -> Record | None:
         """Return the record of this task instance, or what another index of a mapped task left for it."""
         record = self.keeper.load()
-        if asked.mark.clear_number and (record is None or _fingerprint(record) != asked.fingerprint):
+        if asked.mark.clear_number and (record is None or intended(record).fingerprint != asked.fingerprint):
             others = self.keeper.records.of_other_indexes(asked.fingerprint)
             record = adoptable(others, asked) or record
         return record
@@ -415,9 +414,7 @@ class Run:
             purchase = kept[0]
             if isinstance(record, Intended):
                 # The write after the purchase had failed.
-                submitted = Submitted(
-                    intended=record, generation_id=purchase.generation_id, submission=purchase
-                )
+                submitted = record.bought_as(purchase)
                 self.keeper.keep(submitted)
             if submitted is not None and submitted.generation_id == purchase.generation_id:
                 # Anybody may edit an XCom. What was bought where is taken from the record.
@@ -457,10 +454,8 @@ class Run:
             now.clear_number,
         )
         if cleared or step.submitted.submission.output_path != purchase.output_path:
-            intended = step.submitted.intended.model_copy(update={"mark": now})
-            self.keeper.keep(
-                Submitted(intended=intended, generation_id=purchase.generation_id, submission=purchase)
-            )
+            marked = step.submitted.intended.model_copy(update={"mark": now})
+            self.keeper.keep(marked.bought_as(purchase))
         self.announce(purchase)
 
     def _watch(self, purchase: Purchase, *, missing_since: float | None = None, seen: bool = False) -> Watch:
@@ -499,21 +494,13 @@ class Run:
         record = self.keeper.load_if_possible() if self.keeper.unread else self.keeper.record
         submitted = bought(record)
         if isinstance(record, Intended) and self.purchase is not None:
-            submitted = Submitted(
-                intended=record, generation_id=self.purchase.generation_id, submission=self.purchase
-            )
+            submitted = record.bought_as(self.purchase)
         if submitted is not None:
             self.keeper.keep(Delivered(submitted=submitted, mark=self._mark(), result=result))
         return result
 
-    def _mark(self) -> Any:
+    def _mark(self) -> Mark:
         return mark_of(self.context, self.task.retries)
-
-
-def _fingerprint(record: Record) -> str:
-    submitted = bought(record)
-    intended = record if isinstance(record, Intended) else submitted and submitted.intended
-    return intended.fingerprint if intended else ""
 
 
 def _time_taken(purchase: Purchase) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from airflow_provider_pixverse.exceptions import PixverseNotFoundError, PixverseRequestError
-from airflow_provider_pixverse.purchase import Delivered, Intended, Lost, Submitted, iso
+from airflow_provider_pixverse.purchase import Delivered, Intended, Lost, Submitted, bought, intended, iso
 from airflow_provider_pixverse.rules.sending import Stop
 from airflow_provider_pixverse.rules.signatures import without_signature
 
@@ -211,9 +211,9 @@ def adoptable(records: list[Record], asked: Asked) -> Record | None:
     for record in records:
         if isinstance(record, Delivered | Lost):
             continue
-        intended = _intended(record)
-        kept_before = intended.mark is not None and _clears(intended.mark) < _clears(asked.mark)
-        if kept_before and intended.fingerprint == asked.fingerprint:
+        began = intended(record)
+        kept_before = began.mark is not None and _clears(began.mark) < _clears(asked.mark)
+        if kept_before and began.fingerprint == asked.fingerprint:
             return record
     return None
 
@@ -222,23 +222,15 @@ def _clears(mark: Mark) -> int:
     return mark.clear_number or 0
 
 
-def _intended(record: Record) -> Intended:
-    return record if isinstance(record, Intended) else _submitted(record).intended
-
-
-def _submitted(record: Submitted | Delivered | Lost) -> Submitted:
-    return record if isinstance(record, Submitted) else record.submitted
-
-
 def _difference(record: Record, asked: Asked) -> str:
     """Return why the present request is another one than the one that was paid for, or nothing."""
-    intended = _intended(record)
-    if intended.fingerprint == asked.fingerprint:
+    began = intended(record)
+    if began.fingerprint == asked.fingerprint:
         return ""
-    kept = record.mark if isinstance(record, Delivered | Lost) else intended.mark
+    kept = record.mark if isinstance(record, Delivered | Lost) else began.mark
     if was_cleared(kept, asked.mark):
         return "The request has changed"
-    if intended.template is None or intended.template != asked.template:
+    if began.template is None or began.template != asked.template:
         return "The request has changed"
     # A retry of an unchanged DAG: a person changed nothing, the template rendered to something else.
     return ""
@@ -254,10 +246,11 @@ def _rendered_otherwise(intended: Intended, asked: Asked) -> str:
 
 
 def _another(record: Record, difference: str, asked: Asked) -> Begin | Stop:
-    if isinstance(record, Intended):
-        old = f"since an earlier try, which may have bought a video (request {record.key})"
+    submitted = bought(record)
+    if submitted is None:
+        old = f"since an earlier try, which may have bought a video (request {intended(record).key})"
     else:
-        old = f"since generation {_submitted(record).generation_id} was bought"
+        old = f"since generation {submitted.generation_id} was bought"
     if asked.on_changed_request == "fail":
         return Stop(
             PixverseRequestError(
