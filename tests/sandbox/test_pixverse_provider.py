@@ -34,6 +34,7 @@ from airflow_provider_pixverse.requests import (
     Transition,
     build,
 )
+from airflow_provider_pixverse.submission import Submission
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -69,7 +70,8 @@ def at(sandbox: Sandbox, work: Callable[[Client], Awaitable[Any]], key: str | No
 async def buy(client: Client, request: GenerationRequest, media: dict[str, Medium]) -> Generation:
     ids = {field: await client.upload(field, medium) for field, medium in media.items()}
     whole = request.model_copy(update=ids)
-    return await client.submit(whole, key=str(uuid.uuid4()), deadline=time.time() + 60)
+    wanted = Submission(request=whole, key=str(uuid.uuid4()), deadline=time.time() + 60)
+    return (await client.submit(wanted)).generation
 
 
 async def finish(client: Client, generation: Generation) -> Generation:

@@ -35,6 +35,7 @@ from airflow_provider_pixverse.sandbox.pictures import picture_file
 from airflow_provider_pixverse.sandbox.segmind import KEPT, SHORTEST_KEPT, Segmind
 from airflow_provider_pixverse.sandbox.segmind_account import MOST_ASSETS
 from airflow_provider_pixverse.sandbox.segmind_models import MODELS, complaints, order_of, price
+from airflow_provider_pixverse.submission import Submission
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -557,8 +558,11 @@ async def finished(client: Client, generation_id: str) -> Generation:
 SMALL = build(TextToVideo, prompt="a quiet lake", resolution="360p")
 
 
-def buy(client: Client, request: Any = SMALL) -> Awaitable[Generation]:
-    return client.submit(request, key="6f1f7a52-0000-4000-8000-000000000001", deadline=time.time() + 60)
+async def buy(
+    client: Client, request: Any = SMALL, *, key: str = "6f1f7a52-0000-4000-8000-000000000001"
+) -> Generation:
+    wanted = Submission(request=request, key=key, deadline=time.time() + 60)
+    return (await client.submit(wanted)).generation
 
 
 class TestTheProvider:
@@ -608,7 +612,7 @@ class TestTheProvider:
         assert generation.id == ledger["generations"][0]["id"]
 
     def test_one_that_was_never_accepted_is_not_mistaken_for_another(self, sandbox: Sandbox) -> None:
-        run(sandbox, lambda client: client.submit(SMALL, key="another", deadline=time.time() + 60))
+        run(sandbox, lambda client: buy(client, key="another"))
         sandbox.faults([{"on": "submit", "drop": "before"}])
         with pytest.raises(PixverseAmbiguousSubmitError):
             run(sandbox, buy)
