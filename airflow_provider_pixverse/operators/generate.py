@@ -263,7 +263,7 @@ def resume_execution(
     if next_method != "__fail__":
         return usually(next_method, next_kwargs, run.context)
     log.warning(
-        "The trigger ended without an event (%s). Polling the generation before giving up.",
+        "The trigger ended without an event (%s). Looking at the generation before giving up.",
         (next_kwargs or {}).get("error", "unknown reason"),
     )
     return task.execute_complete(run.context)

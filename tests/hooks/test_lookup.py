@@ -8,7 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.execution_time import supervisor, task_runner
+from airflow.sdk.exceptions import ErrorType
+from airflow.sdk.execution_time import comms, supervisor, task_runner
 
 from airflow_provider_pixverse.exceptions import PixverseNotSentError, PixverseRequestError
 from airflow_provider_pixverse.hooks.lookup import explained
@@ -42,7 +43,7 @@ def test_a_backend_that_is_away_is_worth_a_retry(monkeypatch: pytest.MonkeyPatch
 def test_an_api_server_in_trouble_is_worth_a_retry(
     kind: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = SimpleNamespace(error=SimpleNamespace(value=kind))
+    answer = comms.ErrorResponse(error=ErrorType(kind))
     channel = SimpleNamespace(send=lambda message: answer)
     monkeypatch.setattr(supervisor, "ensure_secrets_backend_loaded", list)
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", channel, raising=False)
