@@ -178,7 +178,7 @@ def client_of(url: str, time: Time, **settings: Any) -> Client:
         AimlapiGateway(KEY, base_url=url),
         clock=time.clock,
         sleep=time.sleep,
-        **{"request_timeout": 0.3, **settings},
+        **{"request_timeout": 1.0, **settings},
     )
 
 
