@@ -158,7 +158,7 @@ def was_cleared(then: Mark | None, now: Mark) -> bool:
         return True
     if now.max_tries != then.max_tries:
         return True
-    if then.clear_number is None or then.clear_number == now.clear_number:
+    if then.clear_number is not None and then.clear_number == now.clear_number:
         return False
     return now.max_tries == now.try_number - 1 + now.retries
 

@@ -323,6 +323,8 @@ def test_a_clear_is_told_from_a_retry_whatever_became_of_retries(now: Mark, clea
 def test_without_the_clears_of_the_run_the_tries_tell() -> None:
     assert not was_cleared(mark(2, 1, 2, None), mark(2, 2, 3, None))
     assert was_cleared(mark(2, 1, 2, None), mark(4, 2, 3, None))
+    # Edited from 3 to 2 before it ran, then cleared: the sum comes out the same.
+    assert was_cleared(mark(3, 1, 2, None), mark(3, 2, 2, None))
 
 
 def test_a_record_of_an_earlier_version_has_no_mark_and_counts_as_kept_by_a_try_before() -> None:
